@@ -1,0 +1,1 @@
+"""The center silo: decides who is registered, and what is switched on."""

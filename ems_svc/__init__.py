@@ -1,0 +1,1 @@
+"""The EMS silo: decides which unit goes, and what physically happens."""

@@ -1,0 +1,1 @@
+"""One machine: three PostgreSQL servers, four processes, and a day of transfers."""

@@ -1,0 +1,1 @@
+"""The gateway and database router: owns no data."""
