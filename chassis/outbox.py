@@ -1,0 +1,97 @@
+"""The outbox: events written in the transaction that made them true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from medport.common.v1.event_log_pb2 import EventActor, EventMetadata
+from psycopg import AsyncConnection
+
+from chassis import call, ids
+from chassis.clock import timestamp, utc_now
+
+# One round trip for any number of events: executemany of one prepared statement in a pipeline.
+APPEND = """
+INSERT INTO outbox (event_id, type, subject, subject_version, audience, data)
+VALUES (%(event_id)s, %(type)s, %(subject)s, %(subject_version)s, %(audience)s, %(data)s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What happened, to which version of what, and who may know."""
+
+    event: Message
+    subject: str  # transport_requests/{id}
+    subject_version: int  # 1, 2, 3, ... without a gap
+    audience: Sequence[str]  # keys such as silo:ems or hospital:{id}; never empty
+
+
+class Envelope:
+    """Wraps a silo's payloads into its event message, with who and why.
+
+    ``event`` is the silo's ``<Silo>Event``, whose ``payload`` oneof has one field per payload.
+    """
+
+    def __init__(self, event: type[Message], source: str) -> None:
+        self._event = event
+        self._source = source
+        payloads = event.DESCRIPTOR.oneofs_by_name["payload"].fields
+        self._fields = {
+            kind.full_name: each.name for each in payloads if (kind := each.message_type)
+        }
+
+    def row(self, announced: Announcement) -> dict[str, Any]:
+        """Give the outbox row of ``announced``; raises KeyError for a payload of another silo."""
+        type_name = _type(announced)
+        metadata = self._metadata(announced)
+        event = self._event(metadata=metadata, **{self._fields[type_name]: announced.event})
+        return {
+            "event_id": metadata.id,
+            "type": type_name,
+            "subject": announced.subject,
+            "subject_version": announced.subject_version,
+            "audience": list(announced.audience),
+            "data": event.SerializeToString(),
+        }
+
+    def _metadata(self, announced: Announcement) -> EventMetadata:
+        current, cause = call.current(), call.cause()
+        return EventMetadata(
+            id=str(ids.new()),
+            source=self._source,
+            type=_type(announced),
+            subject=announced.subject,
+            time=timestamp(utc_now()),
+            subject_version=announced.subject_version,
+            correlation_id=current.request_id if current else cause.correlation_id if cause else "",
+            causation_id=cause.event_id if cause else "",
+            traceparent=current.traceparent if current else cause.traceparent if cause else "",
+            actor=_actor(current),
+        )
+
+
+def _type(announced: Announcement) -> str:
+    return str(type(announced.event).DESCRIPTOR.full_name)
+
+
+def _actor(current: call.Call | None) -> EventActor | None:
+    if current is None or current.principal is None:
+        return None
+    principal = current.principal
+    return EventActor(
+        user_id=str(principal.user_id),
+        organization_id=str(principal.tenant_id or ""),
+        role=min(principal.roles, default=""),
+    )
+
+
+async def append(
+    connection: AsyncConnection, envelope: Envelope, announcements: list[Announcement]
+) -> None:
+    """Write ``announcements`` in their order, in one round trip."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(APPEND, [envelope.row(each) for each in announcements])

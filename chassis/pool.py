@@ -1,0 +1,43 @@
+"""Connections to the silo's own database, and to no other."""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+from psycopg.types.json import JsonbDumper
+from psycopg_pool import AsyncConnectionPool
+
+Pool = AsyncConnectionPool[AsyncConnection]
+
+CHECKOUT_SECONDS = 0.25  # a caller learns within this time that there is no connection to be had
+CONNECT_SECONDS = 2  # libpq's smallest bound on one attempt
+
+
+def pool(dsn: str, *, size: int = 8, name: str = "medport") -> Pool:
+    """Make a pool of at most ``size`` connections; ``async with`` opens and closes it.
+
+    Opening does not wait for the database: a service starts, and says NOT_SERVING, without it.
+    """
+    return AsyncConnectionPool(
+        dsn,
+        open=False,
+        min_size=1,
+        max_size=size,
+        name=name,
+        timeout=CHECKOUT_SECONDS,
+        reconnect_timeout=1.0,
+        configure=configure,
+        kwargs={
+            "autocommit": True,  # a unit of work opens its own transaction
+            "prepare_threshold": 0,  # statements are constants: prepare each at its first use
+            "connect_timeout": CONNECT_SECONDS,
+            "options": (
+                "-c timezone=UTC -c statement_timeout=30s"
+                " -c idle_in_transaction_session_timeout=5s -c client_connection_check_interval=1s"
+            ),
+        },
+    )
+
+
+async def configure(connection: AsyncConnection) -> None:
+    """Teach a connection the house's types: a dict is jsonb."""
+    connection.adapters.register_dumper(dict, JsonbDumper)
