@@ -29,7 +29,7 @@ class SigningKeyPublished(_message.Message):
     NOT_BEFORE_TIME_FIELD_NUMBER: _builtins.int
     NOT_AFTER_TIME_FIELD_NUMBER: _builtins.int
     key_name: _builtins.str
-    """Name of the key; in a token's header it stands behind the silo's, as in ems:name."""
+    """Name of the key; in a token's header it stands behind the silo's, as in center:name."""
     algorithm: _builtins.str
     """JOSE name of the algorithm: EdDSA."""
     public_key: _builtins.bytes
