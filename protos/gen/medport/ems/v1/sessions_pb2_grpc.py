@@ -110,7 +110,8 @@ class SessionServiceServicer:
     def GetSession(self, request, context):
         """Returns one session of the caller, or of any user for an administrator.
 
-        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+        user's and the caller is no administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,8 +120,8 @@ class SessionServiceServicer:
     def ListSessions(self, request, context):
         """Lists one user's sessions, newest first: the caller's own unless the request names another.
 
-        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and the caller is no administrator;
-        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and
+        the caller is no administrator; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,7 +130,9 @@ class SessionServiceServicer:
     def RevokeSession(self, request, context):
         """Ends a session: its tokens stop working within 5 s here, and when they expire elsewhere.
 
-        An ended session stays as it ended. Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+        An ended session stays as it ended.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+        user's and the caller is no administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,18 +55,21 @@ class SessionServiceStub:
     GetSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.GetSessionResponse]
     """Returns one session of the caller, or of any user for an administrator.
 
-    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+    user's and the caller is no administrator.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]
     """Lists one user's sessions, newest first: the caller's own unless the request names another.
 
-    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and the caller is no administrator;
-    INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and
+    the caller is no administrator; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RevokeSessionRequest, _sessions_pb2.RevokeSessionResponse]
     """Ends a session: its tokens stop working within 5 s here, and when they expire elsewhere.
 
-    An ended session stays as it ended. Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+    An ended session stays as it ended.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+    user's and the caller is no administrator.
     """
     ListVerificationKeys: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListVerificationKeysRequest, _sessions_pb2.ListVerificationKeysResponse]
     """Lists the public keys that this silo's access tokens are signed with."""
@@ -98,18 +101,21 @@ class SessionServiceAsyncStub(SessionServiceStub):
     GetSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.GetSessionResponse]  # type: ignore[assignment]
     """Returns one session of the caller, or of any user for an administrator.
 
-    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+    user's and the caller is no administrator.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists one user's sessions, newest first: the caller's own unless the request names another.
 
-    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and the caller is no administrator;
-    INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and
+    the caller is no administrator; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     RevokeSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RevokeSessionRequest, _sessions_pb2.RevokeSessionResponse]  # type: ignore[assignment]
     """Ends a session: its tokens stop working within 5 s here, and when they expire elsewhere.
 
-    An ended session stays as it ended. Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+    An ended session stays as it ended.
+    Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+    user's and the caller is no administrator.
     """
     ListVerificationKeys: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListVerificationKeysRequest, _sessions_pb2.ListVerificationKeysResponse]  # type: ignore[assignment]
     """Lists the public keys that this silo's access tokens are signed with."""
@@ -162,7 +168,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sessions_pb2.GetSessionResponse, _abc.Awaitable[_sessions_pb2.GetSessionResponse]]:
         """Returns one session of the caller, or of any user for an administrator.
 
-        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+        user's and the caller is no administrator.
         """
 
     @_abc_1.abstractmethod
@@ -173,8 +180,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sessions_pb2.ListSessionsResponse, _abc.Awaitable[_sessions_pb2.ListSessionsResponse]]:
         """Lists one user's sessions, newest first: the caller's own unless the request names another.
 
-        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and the caller is no administrator;
-        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: another user's sessions and
+        the caller is no administrator; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
 
     @_abc_1.abstractmethod
@@ -185,7 +192,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sessions_pb2.RevokeSessionResponse, _abc.Awaitable[_sessions_pb2.RevokeSessionResponse]]:
         """Ends a session: its tokens stop working within 5 s here, and when they expire elsewhere.
 
-        An ended session stays as it ended. Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another user's and the caller is no administrator.
+        An ended session stays as it ended.
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND: no such session, or another
+        user's and the caller is no administrator.
         """
 
     @_abc_1.abstractmethod

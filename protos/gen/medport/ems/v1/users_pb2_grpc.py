@@ -59,8 +59,8 @@ class UserServiceServicer:
     def CreateUser(self, request, context):
         """Creates a user without a password, and the one-time token to set one with.
 
-        Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already; FAILED_PRECONDITION: the unit is not the agency's;
-        INVALID_ARGUMENT.
+        Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
+        FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,8 +36,8 @@ class UserServiceStub:
     CreateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.CreateUserRequest, _users_pb2.CreateUserResponse]
     """Creates a user without a password, and the one-time token to set one with.
 
-    Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already; FAILED_PRECONDITION: the unit is not the agency's;
-    INVALID_ARGUMENT.
+    Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
+    FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]
     """Returns one user of the agency; users who are no administrators see themselves.
@@ -58,8 +58,8 @@ class UserServiceAsyncStub(UserServiceStub):
     CreateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.CreateUserRequest, _users_pb2.CreateUserResponse]  # type: ignore[assignment]
     """Creates a user without a password, and the one-time token to set one with.
 
-    Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already; FAILED_PRECONDITION: the unit is not the agency's;
-    INVALID_ARGUMENT.
+    Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
+    FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]  # type: ignore[assignment]
     """Returns one user of the agency; users who are no administrators see themselves.
@@ -83,8 +83,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_users_pb2.CreateUserResponse, _abc.Awaitable[_users_pb2.CreateUserResponse]]:
         """Creates a user without a password, and the one-time token to set one with.
 
-        Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already; FAILED_PRECONDITION: the unit is not the agency's;
-        INVALID_ARGUMENT.
+        Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
+        FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
