@@ -1,0 +1,40 @@
+"""Bounds work on the database in time, even when its server has stopped answering."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+PATIENCE_SECONDS = 0.25  # how long each of two cancellations may take
+_leaving: set[asyncio.Future[Any]] = set()  # the loop itself keeps only weak references
+
+
+async def within(seconds: float, work: Awaitable[Result]) -> Result:
+    """Return what ``work`` returns; raises TimeoutError soon after ``seconds``.
+
+    ``asyncio.timeout`` cancels once, and psycopg then waits 5 s for a server that is stopped to
+    acknowledge. The second cancellation closes the socket (measured: 1.25 s instead of 11).
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        leaving = asyncio.ensure_future(_give_up(task))
+        _leaving.add(leaving)
+        leaving.add_done_callback(_leaving.discard)
+        raise
+    if not done:
+        await _give_up(task)
+        raise TimeoutError
+    return task.result()
+
+
+async def _give_up(task: asyncio.Future[Any]) -> None:
+    for _ in range(2):  # the first asks the server, the second closes the socket
+        task.cancel()
+        if (await asyncio.wait({task}, timeout=PATIENCE_SECONDS))[0]:
+            await asyncio.gather(task, return_exceptions=True)  # its error has been seen
+            return
