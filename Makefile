@@ -1,0 +1,92 @@
+# Everything that CI runs is a verb here, and works the same on any machine with Python >= 3.11.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= .medport
+OFFSET ?= 0
+BASE ?= $(shell git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)
+
+.PHONY: help setup up down status demo test check lint types imports proto contract format \
+  migration image smoke clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: .venv/.ready build/medport.binpb ## Make .venv from constraints.txt, and the descriptor set
+
+# uv where there is one (seconds), pip otherwise (a minute); hashes are checked by both.
+.venv/.ready: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python >= 3.11 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@if command -v uv >/dev/null; then \
+	  set -e; \
+	  test -x $(BIN)/python || uv venv --quiet --python "$(PYTHON)" .venv; \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  set -e; \
+	  test -x $(BIN)/python || $(PYTHON) -m venv .venv 2>/dev/null || \
+	    $(PYTHON) -m venv --clear --without-pip .venv; \
+	  pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	  if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; fi; \
+	  $$pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
+	  $$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+build/medport.binpb: .venv/.ready $(shell find protos/medport -name '*.proto')
+	@$(BIN)/python protos/generate.py --image
+
+up: setup ## Start the mesh behind you, and play a day of transfers (OFFSET=100 moves the ports)
+	@$(BIN)/medport up --detach --data $(DATA) --port-offset $(OFFSET)
+
+down: setup ## Stop the mesh; its data stays in .medport
+	@$(BIN)/medport down --data $(DATA)
+
+status: setup ## Show what runs where
+	@$(BIN)/medport status --data $(DATA)
+
+demo: setup ## Play another day of transfers
+	@$(BIN)/medport demo --data $(DATA)
+
+test: check ## Every check and every test: all that CI runs
+	$(BIN)/python -m pytest
+
+check: lint types imports contract ## Style, types, boundaries, contract
+
+lint: setup ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+imports: setup ## Who may import whom
+	PYTHONPATH=.:protos/gen $(BIN)/lint-imports
+
+proto: setup ## Generate protos/gen and the descriptor set from the contract
+	$(BIN)/python protos/generate.py
+
+# Buf never reaches its registry here: it checks the image that protoc made (docs/decisions).
+contract: setup ## buf: format, lint, breaking changes against main; protos/gen is fresh
+	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/buf lint build/medport.binpb --path medport --config buf.yaml
+	$(BIN)/python protos/check.py $(BASE)
+
+format: setup ## Format Python and protos
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/buf format -w protos
+
+migration: setup ## New Alembic revision: make migration SILO=ems NAME=add_something
+	@test -n "$(SILO)" -a -n "$(NAME)" || { echo "make migration SILO=ems NAME=add_something"; exit 1; }
+	$(BIN)/python -m $(SILO)_svc revision "$(NAME)"
+
+image: build/medport.binpb ## Build the one image of all processes
+	docker build -t medport .
+
+smoke: setup ## Ask a composed mesh how it is
+	$(BIN)/python deploy/smoke.py
+
+clean: ## Remove what can be made again (not .medport, which is data)
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
