@@ -1,0 +1,1 @@
+"""The center database's Alembic versions."""

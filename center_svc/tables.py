@@ -1,0 +1,293 @@
+"""Every table of the center's database. Center has no tenants: it watches over all of them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INET
+
+from center_svc.domain.center_users import Permission, Role
+from center_svc.domain.notification_templates import PHI
+from center_svc.domain.sla_timers import SlaKind
+from center_svc.domain.trip_facts import REACHED
+from chassis.schema import (
+    NOW,
+    check,
+    column,
+    jsonb,
+    names,
+    one_of,
+    record,
+    set_of,
+    text_column,
+)
+from chassis.shared_tables import CHANNELS, shared_tables
+from chassis.vocabulary import (
+    ActorKind,
+    AuditOutcome,
+    BidStatus,
+    CancellationReason,
+    Priority,
+    RegistryStatus,
+    ServiceType,
+    Silo,
+    TransportLevel,
+    TripStatus,
+    UnitStatus,
+)
+
+metadata = MetaData()
+
+center_user = Table(
+    "center_user",
+    metadata,
+    column("id", primary_key=True),
+    column("email"),
+    column("password_hash", optional=True),
+    column("name"),
+    one_of("role", names(Role)),
+    set_of("permissions", names(Permission)),
+    column("is_active", default="true"),
+    column("last_login_at", optional=True),
+    *record(),
+    Index("center_user_email", func.lower(text("email")), unique=True),
+)
+
+shared_tables(metadata, tenant=None, users="center_user")
+
+# A number carries INTEGER and SECONDS; DECIMAL is a string, so that no digit is lost.
+system_configuration = Table(
+    "system_configuration",
+    metadata,
+    column("id", primary_key=True),
+    text_column("key", 100),
+    one_of("value_type", ("BOOLEAN", "INTEGER", "DECIMAL", "SECONDS", "TEXT")),
+    jsonb("value", default=None),
+    text_column("description", 500),
+    text_column("category", 50),
+    column("is_active", default="true"),
+    column("version", default="1"),
+    column("updated_by"),
+    column("updated_at", default=NOW),
+    UniqueConstraint("key", name="system_configuration_key"),
+    check(
+        "jsonb_typeof(value) = CASE value_type WHEN 'BOOLEAN' THEN 'boolean' WHEN 'TEXT' THEN"
+        " 'string' WHEN 'DECIMAL' THEN 'string' ELSE 'number' END",
+        "value_has_its_type",
+    ),
+)
+
+system_configuration_version = Table(
+    "system_configuration_version",
+    metadata,
+    column("configuration_id", primary_key=True),
+    column("version", primary_key=True),
+    jsonb("value", default=None),
+    column("is_active"),
+    column("updated_by"),
+    column("updated_at"),
+    ForeignKeyConstraint(["configuration_id"], ["system_configuration.id"]),
+)
+
+# row_version 0 is a registration that awaits approval: no other silo has heard of it.
+service_registry = Table(
+    "service_registry",
+    metadata,
+    column("id", primary_key=True),
+    column("service_name"),
+    one_of("service_type", names(ServiceType)),
+    one_of("status", names(RegistryStatus), default=RegistryStatus.PENDING),
+    column("external_id"),
+    column("added_by"),
+    column("added_at", default=NOW),
+    column("provisioned_at", optional=True),
+    jsonb("configuration"),
+    jsonb("metadata"),
+    *record(),
+    UniqueConstraint("external_id", name="service_registry_external_id"),
+    Index(
+        "service_registry_name",
+        "service_type",
+        func.lower(text("service_name")),
+        unique=True,
+        postgresql_where=text("status <> 'RETIRED'"),
+    ),
+    check("status NOT IN ('ACTIVE', 'SUSPENDED') OR provisioned_at IS NOT NULL", "is_provisioned"),
+)
+
+system_analytics = Table(
+    "system_analytics",
+    metadata,
+    column("id", primary_key=True),
+    column("metric_name"),
+    Column("metric_value", Numeric(20, 6), nullable=False),
+    text_column("metric_unit", 20),
+    column("bucket_started_at"),
+    column("bucket_seconds"),
+    text_column("category", 50),
+    Column("dimensions_key", Text, nullable=False),
+    jsonb("metadata"),
+    column("computed_at", default=NOW),
+    UniqueConstraint("metric_name", "bucket_seconds", "bucket_started_at", "dimensions_key"),
+    check("metric_value <> 'NaN'", "metric_value_is_a_number"),
+    check("char_length(dimensions_key) <= 200", "dimensions_key_is_short"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    column("id", primary_key=True),
+    one_of("source_silo", names(Silo)),
+    column("organization_id", optional=True),
+    column("user_id", optional=True),
+    one_of("actor_kind", names(ActorKind)),
+    text_column("action", 100),
+    text_column("entity_type", 64),
+    column("entity_id", optional=True),
+    jsonb("changes"),
+    one_of("outcome", names(AuditOutcome)),
+    text_column("reason", 500, optional=True),
+    column("occurred_at"),
+    column("recorded_at", default=NOW),
+    Column("ip_address", INET),
+    column("request_id", optional=True),
+    column("chain_hash"),
+    Index("audit_log_time", text("occurred_at DESC, id DESC")),
+    Index("audit_log_organization", "organization_id", text("occurred_at DESC, id DESC")),
+)
+
+# The end of each silo's chain. Its row is the lock under which the chain grows: two writers that
+# read the same end would fork it.
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    one_of("source_silo", names(Silo), primary_key=True),
+    column("audit_log_id", optional=True),
+    column("chain_hash"),
+)
+
+feature_toggle = Table(
+    "feature_toggle",
+    metadata,
+    column("id", primary_key=True),
+    column("feature_name"),
+    column("is_enabled", default="false"),
+    Column("target_users", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("target_organizations", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("rollout_percent", SmallInteger, nullable=False, server_default=text("100")),
+    jsonb("configuration"),
+    column("version", default="1"),
+    column("updated_by"),
+    column("updated_at", default=NOW),
+    UniqueConstraint("feature_name", name="feature_toggle_name"),
+    check(
+        "rollout_percent BETWEEN 0 AND 100 AND (rollout_percent < 100"
+        " OR (target_users = '{}' AND target_organizations = '{}'))",
+        "rollout_is_valid",
+    ),
+)
+
+notification_template = Table(
+    "notification_template",
+    metadata,
+    column("id", primary_key=True),
+    column("template_name"),
+    one_of("template_type", CHANNELS),
+    text_column("subject", 200, optional=True),
+    text_column("content", 4000),
+    Column("variables", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    column("is_active", default="true"),
+    column("version", default="1"),
+    column("created_at", default=NOW),
+    column("updated_at", default=NOW),
+    UniqueConstraint("template_name", "template_type", name="notification_template_name"),
+    check(f"NOT variables && ARRAY[{', '.join(map(repr, PHI))}]", "variables_hold_no_phi"),
+)
+
+# What happened to a trip, folded from two streams that nothing orders: EMS may be heard first.
+# Such a row has hospital_version 0 and counts nowhere until the hospital's event fills it in.
+trip_fact = Table(
+    "trip_fact",
+    metadata,
+    column("hospital_id", primary_key=True),
+    column("transport_request_id", primary_key=True),
+    column("agency_id", optional=True),
+    one_of("transport_level", names(TransportLevel), optional=True),
+    one_of("priority", names(Priority), optional=True),
+    one_of("status", names(TripStatus), optional=True),
+    column("origin_facility_id", optional=True),
+    column("destination_facility_id", optional=True),
+    column("requested_at", optional=True),
+    column("first_bid_at", optional=True),
+    column("awarded_at", optional=True),
+    *(column(name, optional=True) for name in REACHED.values()),
+    column("cancelled_at", optional=True),
+    column("expired_at", optional=True),
+    one_of("cancellation_reason", names(CancellationReason), optional=True),
+    column("bid_amount", optional=True),
+    column("loaded_miles", optional=True),
+    column("deadhead_miles", optional=True),
+    column("drop_count", default="0"),
+    column("hospital_version", default="0"),
+    column("ems_version", default="0"),
+    check(
+        "hospital_version = 0 OR num_nulls(transport_level, priority, status,"
+        " origin_facility_id, destination_facility_id, requested_at) = 0",
+        "known_trip_is_complete",
+    ),
+    Index("trip_fact_time", "requested_at"),
+    Index("trip_fact_agency", "agency_id", "requested_at"),
+)
+
+bid_fact = Table(
+    "bid_fact",
+    metadata,
+    column("agency_id", primary_key=True),
+    column("bid_id", primary_key=True),
+    column("hospital_id"),
+    column("transport_request_id"),
+    column("bid_amount", optional=True),
+    one_of("status", names(BidStatus)),
+    column("submitted_at"),
+    column("bid_version"),
+    Index("bid_fact_trip", "hospital_id", "transport_request_id"),
+)
+
+unit_interval_fact = Table(
+    "unit_interval_fact",
+    metadata,
+    column("agency_id", primary_key=True),
+    column("unit_id", primary_key=True),
+    column("started_at", primary_key=True),
+    column("ended_at", optional=True),
+    one_of("status", names(UnitStatus)),
+)
+
+sla_timer = Table(
+    "sla_timer",
+    metadata,
+    column("hospital_id", primary_key=True),
+    column("transport_request_id", primary_key=True),
+    one_of("kind", names(SlaKind), primary_key=True),
+    column("due_at"),
+    column("cleared_at", optional=True),
+    column("breached_at", optional=True),
+    Index(
+        "sla_timer_due",
+        "due_at",
+        postgresql_where=text("cleared_at IS NULL AND breached_at IS NULL"),
+    ),
+)
