@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import jwt
@@ -102,6 +102,12 @@ def peer_key(silo: str, raw: bytes) -> VerificationKey:
     )
 
 
+class Keys(Protocol):
+    """Where a verifier finds keys: a silo has one ring of them, a router one per silo."""
+
+    async def find(self, kid: str) -> VerificationKey | None: ...
+
+
 PublishedKeys = Callable[[], Awaitable[Iterable[VerificationKey]]]
 IsOver = Callable[[Principal], Awaitable[bool]]
 
@@ -162,7 +168,7 @@ class Verifier:
     """
 
     def __init__(
-        self, audience: str, keys: Keyring, *, is_over: IsOver = _never, clock: Clock = utc_now
+        self, audience: str, keys: Keys, *, is_over: IsOver = _never, clock: Clock = utc_now
     ) -> None:
         self._audience = audience
         self._keys = keys
