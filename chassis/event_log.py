@@ -1,0 +1,144 @@
+"""Gives committed events their positions, and keeps the log's partitions in shape.
+
+Every process of a silo runs these loops; none of them leads. See ``event_log.sql``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg.errors import LockNotAvailable
+
+from chassis import event_log_metrics as metrics
+from chassis.event_log_connections import HUNG_SECONDS, Tasks, keep_connected
+from chassis.event_log_signals import LOG, OUTBOX, Listener, Notifier, Signal
+from chassis.within import within
+
+BATCH = 200
+APART_SECONDS = 0.003  # events that commit meanwhile share the next tick
+UPKEEP_SECONDS = 60.0
+KEEP, HARD_CAP = "14 days", "30 days"
+
+_TICK = "SELECT moved, head FROM event_log_tick(%s)"
+_EXTEND = "SELECT event_log_extend()"
+_TRIM = "SELECT event_log_trim(%s::interval, %s::interval)"
+_HOLD = """
+INSERT INTO event_subscriber (name, retention_hold) SELECT unnest(%s::text[]), true
+ON CONFLICT (name) DO UPDATE SET retention_hold = true WHERE NOT event_subscriber.retention_hold
+"""
+_WAITING = """
+SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0)::float8
+  FROM outbox
+"""
+
+_log = structlog.get_logger(__name__)
+
+
+def schema(service_role: str) -> str:
+    """Return the SQL of every silo's event log, for its migrations to run as the owner."""
+    text = Path(__file__).with_name("event_log.sql").read_text(encoding="utf-8")
+    return text.replace("{service_role}", service_role)
+
+
+async def tick(connection: AsyncConnection, batch: int = BATCH) -> tuple[int, int]:
+    """Move whole transactions from the outbox to the log; return how many events, and the head.
+
+    ``connection`` must be in autocommit. With ``batch`` 0 nothing moves, but a new life of the
+    server opens its epoch.
+    """
+    with metrics.TICK_SECONDS.time():
+        cursor = await within(HUNG_SECONDS, connection.execute(_TICK, (batch,)))
+        row: Any = await cursor.fetchone()
+    metrics.HEAD.set(row[1])
+    return int(row[0]), int(row[1])
+
+
+class Sequencer:
+    """Ticks when asked, and every quarter of a second in any case."""
+
+    def __init__(self, dsn: str, moved: Callable[[], None]) -> None:
+        self._dsn = dsn
+        self._moved = moved
+        self.signal = Signal()
+
+    async def run(self) -> None:
+        await keep_connected(self._dsn, self._tick)
+
+    async def _tick(self, connection: AsyncConnection) -> None:
+        while True:
+            count, _ = await tick(connection)
+            if count:
+                self._moved()
+            if count < BATCH:
+                await asyncio.sleep(APART_SECONDS)
+                asked = await self.signal.wait()
+                metrics.WAKEUPS.labels("hint" if asked else "poll").inc()
+
+
+class Upkeep:
+    """Once a minute: partitions ahead of the head, and none behind the retention."""
+
+    def __init__(self, dsn: str, holds: Sequence[str]) -> None:
+        self._dsn = dsn
+        self._holds = list(holds)
+
+    async def run(self) -> None:
+        await keep_connected(self._dsn, self._keep)
+
+    async def _keep(self, connection: AsyncConnection) -> None:
+        await connection.execute(_HOLD, (self._holds,))
+        while True:
+            await connection.execute(_EXTEND)
+            await self._trim(connection)
+            await self._measure(connection)
+            await asyncio.sleep(UPKEEP_SECONDS)
+
+    async def _trim(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.execute(_TRIM, (KEEP, HARD_CAP))
+        except LockNotAvailable:  # somebody reads the oldest partition: it goes a minute later
+            _log.info("event_log_trim_postponed")
+
+    async def _measure(self, connection: AsyncConnection) -> None:
+        row: Any = await (await connection.execute(_WAITING)).fetchone()
+        metrics.OUTBOX_ROWS.set(row[0])
+        metrics.OUTBOX_AGE.set(row[1])
+
+
+class EventLog:
+    """The producing half of one process: hand ``announced`` to ``Database.after_commit``.
+
+    ``tail`` is the signal of whoever reads the log; ``holds`` names the subscribers that old
+    events are kept for. ``start`` needs a running loop and no database: it waits for one.
+    """
+
+    def __init__(self, dsn: str, tail: Signal, holds: Sequence[str] = ()) -> None:
+        self._tail = tail
+        self._notifier = Notifier(dsn)
+        self._sequencer = Sequencer(dsn, self._moved)
+        self._listener = Listener(dsn, {OUTBOX: self._sequencer.signal, LOG: tail})
+        self._upkeep = Upkeep(dsn, holds)
+        self._tasks = Tasks()
+
+    def announced(self) -> None:
+        """Note that events have been committed."""
+        self._sequencer.signal.set()
+        self._notifier.tell(OUTBOX)
+
+    def start(self) -> None:
+        self._tasks.start("sequencer", self._sequencer.run)
+        self._tasks.start("event log notifier", self._notifier.run)
+        self._tasks.start("event log listener", self._listener.run)
+        self._tasks.start("event log upkeep", self._upkeep.run)
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    def _moved(self) -> None:
+        self._tail.set()
+        self._notifier.tell(LOG)

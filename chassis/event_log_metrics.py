@@ -1,0 +1,37 @@
+"""What the log and its consumers count (events.md, section 13)."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OUTBOX_ROWS = Gauge("medport_outbox_rows", "Committed events without a position")
+OUTBOX_AGE = Gauge("medport_outbox_oldest_age_seconds", "Age of the oldest of them")
+TICK_SECONDS = Histogram(
+    "medport_tick_seconds",
+    "Duration of a sequencer's tick",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
+)
+WAKEUPS = Counter("medport_wakeups_total", "What made the sequencer look", ["by"])
+HEAD = Gauge("medport_log_head_position", "Position of the newest event")
+EPOCH = Gauge("medport_log_epoch", "Life of the database server")
+
+RING_BYTES = Gauge("medport_ring_bytes", "Bytes of recent events kept in memory")
+SUBSCRIBERS = Gauge("medport_subscribers", "Open streams", ["state"])
+WRITE_BLOCKED = Histogram("medport_write_blocked_seconds", "Time a frame waited for its reader")
+
+_CONSUMER = ("consumer", "source")
+LAG_POSITIONS = Gauge("medport_consumer_lag_positions", "Head minus checkpoint", _CONSUMER)
+LAG_SECONDS = Gauge(
+    "medport_consumer_lag_seconds", "Age of the event applied last, when applied", _CONSUMER
+)
+REDELIVERIES = Counter("medport_redeliveries_total", "Events received again", _CONSUMER)
+CONTINUITY_VIOLATIONS = Counter(
+    "medport_continuity_violations_total", "Frames that did not follow the one before", _CONSUMER
+)
+PARKED = Gauge("medport_parked_events", "Dead letters that wait for an operator", _CONSUMER)
+LEASE_CHANGES = Counter("medport_lease_changes_total", "Leases won", _CONSUMER)
+RECONNECTS = Counter(
+    "medport_reconnects_total", "Streams begun again, by why", (*_CONSUMER, "reason")
+)
+UNKNOWN_EVENTS = Counter("medport_unknown_events_total", "Events of an unknown type", _CONSUMER)
+HALTED = Gauge("medport_consumer_halted", "1 while an operator is needed", _CONSUMER)

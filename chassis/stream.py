@@ -1,0 +1,218 @@
+"""Serves one silo's EventLogService, whichever silo it is: answers are bytes, payloads opaque."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC
+from typing import Any, Protocol
+from uuid import UUID
+
+import grpc
+from medport.common.v1 import event_log_pb2 as pb
+
+from chassis import auth, stream_frames
+from chassis import event_log_metrics as metrics
+from chassis.auth import Principal
+from chassis.errors import InvalidPageToken
+from chassis.event_contract import EventContract
+from chassis.event_log_errors import (
+    EventTypeForbidden,
+    InvalidResumeToken,
+    LogUnavailable,
+    ResumePointCompacted,
+    StreamLimit,
+)
+from chassis.paging import Page, Paging
+from chassis.resume_tokens import Lineage
+from chassis.stream_entries import Entry, Interest, keys, varint
+from chassis.stream_frames import Limits
+from chassis.stream_subscriptions import Source, Subscription, Wish
+
+PER_PRINCIPAL = 32
+PER_PROCESS = 2_000
+HEARTBEAT_SECONDS = 5.0
+MOST_PAGE_BYTES = 3 * 1024 * 1024  # below the 4 MiB that every client takes
+_NEXT_PAGE_TOKEN = b"\x12"  # ListEventsResponse.next_page_token = 2, as a tag
+_STATE = b"\x0a"  # GetEventLogResponse.event_log = 1
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Registry(Protocol):
+    """What a servicer is registered with: a server, or one that puts guards around it."""
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None: ...
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None: ...
+
+
+class EventLogServicer:
+    """Subscribe, ListEvents, GetEventLog and ReportProgress; ``add_to`` registers them."""
+
+    def __init__(self, contract: EventContract, source: Source, paging: Paging) -> None:
+        self._contract = contract
+        self._source = source
+        self._paging = paging
+        self._open: Counter[UUID] = Counter()
+
+    def add_to(self, server: Registry) -> None:
+        """Register the service; without serialisers, because every answer is bytes already."""
+        contract, unary = self._contract, grpc.unary_unary_rpc_method_handler
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Subscribe": grpc.unary_stream_rpc_method_handler(
+                self.subscribe, contract.subscribe_request.FromString
+            ),
+            "ListEvents": unary(self.list_events, contract.list_request.FromString),
+            "GetEventLog": unary(self.get_event_log, contract.state_request.FromString),
+            "ReportProgress": unary(self.report_progress, contract.progress_request.FromString),
+        }
+        generic = grpc.method_handlers_generic_handler(contract.service, methods)
+        server.add_generic_rpc_handlers((generic,))
+        server.add_registered_method_handlers(contract.service, methods)
+
+    async def subscribe(self, request: Any, context: Context) -> None:
+        caller = auth.caller()
+        with self._counted(caller):
+            interest = self._interest(caller, request.filter)
+            lineage = await self._lineage()
+            cursor = await self._start(request.start, lineage)
+            wish = _wish(request, interest, lineage)
+
+            def recheck() -> Interest:  # the access guard keeps the caller up to date
+                return self._interest(auth.caller(), request.filter)
+
+            stream = Subscription(self._source, wish, cursor, context.write, recheck)
+            await stream.run(
+                pb.Started(
+                    event_log=_state(lineage),
+                    heartbeat_duration=stream_frames.duration(wish.heartbeat),
+                    replica=self._source.replica,
+                )
+            )
+
+    async def list_events(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
+        interest = self._interest(auth.caller(), request.filter)
+        page = self._paging.page(request)
+        found = await self._list(page, interest)
+        page, found = _bounded(page, found)
+        shown, token = page.cut(found, lambda each: (each.position,))
+        answer = b"".join(each.wire for each in shown)
+        return answer + _text(_NEXT_PAGE_TOKEN, token.encode()) if token else answer
+
+    async def get_event_log(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
+        state = _state(await self._source.pages.lineage())
+        return _text(_STATE, state.SerializeToString())
+
+    async def report_progress(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
+        lineage = await self._source.pages.lineage()
+        position = lineage.position(request.resume_token)
+        name = _reporter(auth.caller(), request.subscriber)
+        await self._source.pages.report(name, lineage.epoch_of(position), position)
+        return b""
+
+    async def _lineage(self) -> Lineage:
+        """Read where the log stands, unless this process still stands in another life of it."""
+        lineage = await self._source.pages.lineage()
+        if self._source.tailer.lineage.epoch != lineage.epoch:
+            raise LogUnavailable
+        return lineage
+
+    async def _start(self, start: Any, lineage: Lineage) -> int:
+        match start.WhichOneof("start"):
+            case "resume_token":
+                return lineage.position(start.resume_token)
+            case "after_recorded_time":
+                moment = start.after_recorded_time.ToDatetime(tzinfo=UTC)
+                after = await self._source.pages.after_time(moment)
+                return max(after, lineage.first - 1)
+            case "origin" if start.origin == pb.START_ORIGIN_EARLIEST:
+                return lineage.first - 1
+            case "origin" if start.origin == pb.START_ORIGIN_LATEST:
+                return lineage.last
+            case _:  # no silent default: it would lose events
+                raise InvalidResumeToken
+
+    async def _list(self, page: Page, interest: Interest) -> list[Entry]:
+        """Read one row more than the page shows, over as many stretches of the log as it takes."""
+        lineage = await self._source.pages.lineage()
+        after = int(page.after[0]) if page.after else lineage.first - 1
+        found: list[Entry] = []
+        while after < lineage.last and len(found) < page.fetch:
+            most = page.fetch - len(found)
+            try:
+                more, after = await self._source.pages.read(after, lineage.last, interest, most)
+            except ResumePointCompacted:  # what the token pointed at has expired
+                raise InvalidPageToken from None
+            found += more
+        return found
+
+    def _interest(self, caller: Principal, given: Any) -> Interest:
+        for type_name in given.types:
+            if type_name not in self._contract.types:
+                raise EventTypeForbidden(type_name)
+        return Interest(keys(caller), frozenset(given.types), frozenset(given.subjects))
+
+    @contextmanager
+    def _counted(self, caller: Principal) -> Iterator[None]:
+        if self._open[caller.user_id] >= PER_PRINCIPAL or self._open.total() >= PER_PROCESS:
+            raise StreamLimit
+        self._open[caller.user_id] += 1
+        metrics.SUBSCRIBERS.labels("open").inc()
+        try:
+            yield
+        finally:
+            metrics.SUBSCRIBERS.labels("open").dec()
+            self._open[caller.user_id] -= 1
+            if not self._open[caller.user_id]:
+                del self._open[caller.user_id]
+
+
+def _wish(request: Any, interest: Interest, lineage: Lineage) -> Wish:
+    defaults = Limits()
+    given = request.heartbeat_duration
+    heartbeat = given.seconds + given.nanos / 1e9 if request.HasField("heartbeat_duration") else 0
+    return Wish(
+        interest=interest,
+        limits=Limits(
+            request.max_batch_events or defaults.events, request.max_batch_bytes or defaults.bytes
+        ),
+        heartbeat=heartbeat or HEARTBEAT_SECONDS,
+        stop_at=lineage.last if request.stop_at_head else None,
+    )
+
+
+def _state(lineage: Lineage) -> pb.EventLogState:
+    return pb.EventLogState(
+        log_id=str(lineage.log_id),
+        epoch=lineage.epoch,
+        head_position=lineage.last,
+        earliest_position=lineage.first,
+        head_token=lineage.token(lineage.last),
+        earliest_token=lineage.token(lineage.first - 1),
+    )
+
+
+def _reporter(caller: Principal, subscriber: str) -> str:
+    """Name who reports: a silo by its own names only, for a hold waits for what it reports."""
+    if "SERVICE" in caller.roles and subscriber.partition(".")[0] == caller.silo:
+        return subscriber
+    return f"{caller.silo}/{caller.user_id}"
+
+
+def _bounded(page: Page, found: list[Entry]) -> tuple[Page, list[Entry]]:
+    """Show fewer events where those asked for would not fit into one message."""
+    size = 0
+    for count, each in enumerate(found):
+        size += len(each.wire)
+        if count and size > MOST_PAGE_BYTES:
+            return replace(page, size=min(count, page.size)), found
+    return page, found
+
+
+def _text(tag: bytes, value: bytes) -> bytes:
+    return tag + varint(len(value)) + value

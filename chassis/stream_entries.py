@@ -1,0 +1,104 @@
+"""Events as the log serves them: bytes that are ready to travel, and what decides to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from medport.common.v1.event_log_pb2 import EventPlacement
+
+from chassis.auth import Principal
+from chassis.clock import timestamp
+
+# Field numbers of the contract, as tags of the wire format: number << 3 | 2 (length-delimited).
+_EVENTS_TAG = b"\x0a"  # EventBatch.events and ListEventsResponse.events = 1
+_PLACEMENT_TAG = b"\x12"  # <Silo>Event.placement = 2
+_OVERHEAD = 400  # bytes that an entry costs beyond its wire form
+
+COLUMNS = "position, epoch, tx_first, tx_index, tx_size, type, subject, audience, data, recorded_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event; ``wire`` is one element of a repeated field, ready to be joined to others."""
+
+    position: int
+    epoch: int
+    tx_first: int
+    tx_last: int
+    type: str
+    subject: str
+    audience: frozenset[str]
+    wire: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.wire) + _OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which events one stream delivers: those its caller may see and its filter asks for."""
+
+    keys: frozenset[str]
+    types: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+
+    def covers(self, entry: Entry) -> bool:
+        return (
+            not self.keys.isdisjoint(entry.audience)
+            and (not self.types or entry.type in self.types)
+            and (not self.subjects or entry.subject in self.subjects)
+        )
+
+
+def keys(principal: Principal) -> frozenset[str]:
+    """Return the audiences that ``principal`` belongs to.
+
+    ``silo:ems`` is the process, not its users: a dispatcher hears what its agency may hear.
+    """
+    if "SERVICE" in principal.roles:
+        return frozenset({f"silo:{principal.silo}"})
+    held = {f"role:{role.lower()}" for role in principal.roles}
+    owners = {"hospital": "hospital", "ems": "agency"}
+    if principal.tenant_id is not None and principal.silo in owners:
+        held.add(f"{owners[principal.silo]}:{principal.tenant_id}")
+    return frozenset(held)
+
+
+def entry(  # noqa: PLR0917 - a row's columns, in their order
+    position: int,
+    epoch: int,
+    tx_first: int,
+    tx_index: int,
+    tx_size: int,
+    type: str,
+    subject: str,
+    audience: Sequence[str],
+    data: bytes,
+    recorded_at: datetime,
+) -> Entry:
+    """Build it from a row of ``COLUMNS``: the placement is appended, no payload is parsed."""
+    placement = EventPlacement(
+        position=position,
+        epoch=epoch,
+        transaction_first=tx_first,
+        transaction_index=tx_index,
+        transaction_size=tx_size,
+        recorded_time=timestamp(recorded_at),
+    ).SerializeToString()
+    placed = b"".join((data, _PLACEMENT_TAG, varint(len(placement)), placement))
+    wire = b"".join((_EVENTS_TAG, varint(len(placed)), placed))
+    tx_last = tx_first + tx_size - 1
+    return Entry(position, epoch, tx_first, tx_last, type, subject, frozenset(audience), wire)
+
+
+def varint(value: int) -> bytes:
+    """Encode a non-negative integer as protobuf does: seven bits a byte, lowest first."""
+    encoded = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - the seven bits
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

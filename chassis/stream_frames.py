@@ -1,0 +1,128 @@
+"""Frames of Subscribe as bytes: joined, never parsed, and shared between equal streams."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from medport.common.v1 import event_log_pb2
+
+from chassis.resume_tokens import Lineage
+from chassis.stream_entries import Entry, varint
+
+# Tags of SubscribeResponse: number << 3 | 2 (length-delimited), or | 0 (varint).
+_FRAMES: dict[type[Message], bytes] = {
+    event_log_pb2.Started: b"\x0a",
+    event_log_pb2.Bookmark: b"\x1a",
+    event_log_pb2.CaughtUp: b"\x22",
+    event_log_pb2.FellBehind: b"\x2a",
+    event_log_pb2.SnapshotEnd: b"\x32",
+    event_log_pb2.StreamEnd: b"\x3a",
+}
+_BATCH = b"\x12"
+_CONTINUES = b"\x10\x01"  # EventBatch.transaction_continues = true
+_TOKEN = b"\x6a"
+_POSITION = b"\x70"
+_PREVIOUS = b"\x78"
+
+SHARED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What fits into one batch; a single event always does."""
+
+    events: int = 500
+    bytes: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The matching entries of a stretch of the log, which ends at ``end``."""
+
+    entries: Sequence[Entry]
+    end: int
+    continues: bool
+
+
+def cut(matching: Sequence[Entry], after: int, end: int, limits: Limits) -> Chunk:
+    """Take as much of ``(after, end]`` as one frame may hold, and only whole transactions.
+
+    ``matching`` are all entries of that stretch that the stream delivers. A transaction that
+    begins the stretch and does not fit is cut, and marked as going on.
+    """
+    fitting = _fitting(matching, limits)
+    if fitting < len(matching):
+        end = matching[fitting].position - 1
+    taken = matching[:fitting]
+    if not taken or taken[-1].tx_last <= end:
+        return Chunk(taken, end, continues=False)
+    before = taken[-1].tx_first - 1
+    if before > after:
+        return Chunk([each for each in taken if each.position <= before], before, continues=False)
+    return Chunk(taken, end, continues=True)
+
+
+def _fitting(matching: Sequence[Entry], limits: Limits) -> int:
+    size = 0
+    for count, entry in enumerate(matching):
+        size += len(entry.wire)
+        if count and (count == limits.events or size > limits.bytes):
+            return count
+    return len(matching)
+
+
+def batch(chunk: Chunk, previous: int, lineage: Lineage) -> bytes:
+    wires = [entry.wire for entry in chunk.entries]
+    if chunk.continues:
+        wires.append(_CONTINUES)
+    return _framed(_BATCH, b"".join(wires), chunk.end, previous, lineage)
+
+
+def control(message: Message, position: int, previous: int, lineage: Lineage) -> bytes:
+    tag = _FRAMES[type(message)]
+    return _framed(tag, message.SerializeToString(), position, previous, lineage)
+
+
+def _framed(tag: bytes, body: bytes, position: int, previous: int, lineage: Lineage) -> bytes:
+    token = lineage.token(position)
+    parts = (tag, varint(len(body)), body, _TOKEN, varint(len(token)), token)
+    return b"".join((*parts, _number(_POSITION, position), _number(_PREVIOUS, previous)))
+
+
+def _number(tag: bytes, value: int) -> bytes:
+    return tag + varint(value) if value else b""  # proto3 leaves zeros out
+
+
+def now() -> Timestamp:
+    moment = Timestamp()
+    moment.GetCurrentTime()
+    return moment
+
+
+def duration(seconds: float) -> Duration:
+    length = Duration()
+    length.FromMilliseconds(int(seconds * 1000))
+    return length
+
+
+class SharedFrames:
+    """The latest frames by what determines them: a thousand equal streams share one object."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[Chunk, bytes]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], tuple[Chunk, bytes]]) -> tuple[Chunk, bytes]:
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = make()
+            if len(self._kept) > SHARED:
+                self._kept.popitem(last=False)
+        return kept
+
+    def clear(self) -> None:
+        self._kept.clear()

@@ -1,0 +1,153 @@
+"""Reads older events from the database, for streams that the ring cannot serve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg.rows import args_row
+
+from chassis import resume_tokens
+from chassis.event_log_connections import HUNG_SECONDS
+from chassis.event_log_errors import LogUnavailable, ProgressBackwards, ResumePointCompacted
+from chassis.pool import Pool
+from chassis.resume_tokens import Lineage
+from chassis.stream_entries import COLUMNS, Entry, Interest, entry
+from chassis.within import within
+
+Result = TypeVar("Result")
+
+AT_ONCE = 8
+WINDOW = 50_000  # positions that one page looks at, so that a rare event's reader is heard from
+CHECKOUT_SECONDS = 2.0
+
+# COLUMNS is a constant of ours.
+_PAGE = f"""
+SELECT {COLUMNS} FROM event_log
+ WHERE position > %(after)s AND position <= %(end)s AND audience && %(keys)s::text[]
+   AND (%(types)s::text[] = '{{}}' OR type = ANY (%(types)s::text[]))
+   AND (%(subjects)s::text[] = '{{}}' OR subject = ANY (%(subjects)s::text[]))
+ ORDER BY position LIMIT %(most)s
+"""  # noqa: S608
+_FLOOR = "SELECT first_position FROM event_log_head"
+_AFTER_TIME = """
+SELECT coalesce((SELECT min(position) FROM event_log WHERE recorded_at > %(time)s) - 1,
+                (SELECT last_position FROM event_log_head)) AS position
+"""
+_REPORT = """
+INSERT INTO event_subscriber AS known (name, epoch, position, reported_at)
+VALUES (%(name)s, %(epoch)s, %(position)s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, position = excluded.position,
+       reported_at = excluded.reported_at
+ WHERE (known.epoch, known.position) <= (excluded.epoch, excluded.position)
+RETURNING position
+"""
+_REPORTED = "SELECT position FROM event_subscriber WHERE name = %(name)s"
+
+
+class Pages:
+    """Identical reads under way are one; at most ``AT_ONCE`` reads are under way."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._reading: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def read(
+        self, after: int, tail: int, interest: Interest, most: int
+    ) -> tuple[list[Entry], int]:
+        """Return at most ``most`` matching entries behind ``after``, and the position read up to.
+
+        Raises ResumePointCompacted when the log no longer keeps all of it, and LogUnavailable.
+        """
+        end = min(tail, after + WINDOW)
+
+        async def page() -> tuple[list[Entry], int]:
+            return await self._page(after, end, interest, most)
+
+        return await self._shared((after, end, interest, most), page)
+
+    async def lineage(self) -> Lineage:
+        """Read the log's lives and bounds from the primary, now; a shared read might be older."""
+        async with self._connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=resume_tokens.READ.rows)
+            await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
+            return resume_tokens.lineage(await cursor.fetchall())
+
+    async def after_time(self, moment: datetime) -> int:
+        """Return the position before the first event recorded after ``moment``."""
+        async with self._connection() as connection:
+            return await _number(connection, _AFTER_TIME, time=moment)
+
+    async def report(self, name: str, epoch: int, position: int) -> None:
+        """Note how far ``name`` has come; raises ProgressBackwards if it has come further."""
+        async with self._connection() as connection:
+            parameters = {"name": name, "epoch": epoch, "position": position}
+            cursor = await connection.execute(_REPORT, parameters)
+            if await cursor.fetchone() is None:
+                raise ProgressBackwards(await _number(connection, _REPORTED, name=name))
+
+    async def _page(
+        self, after: int, end: int, interest: Interest, most: int
+    ) -> tuple[list[Entry], int]:
+        async with self._slots, self._connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=args_row(entry))
+            await within(HUNG_SECONDS, cursor.execute(_PAGE, _filter(after, end, interest, most)))
+            found = await cursor.fetchall()
+            # After the page: read before it, a trim in between would leave a silent hole.
+            first = await _number(connection, _FLOOR)
+        if after + 1 < first:
+            raise ResumePointCompacted(first, (await self.lineage()).token(first - 1))
+        if len(found) > most:
+            end = found.pop().position - 1
+        return found, end
+
+    async def _shared(self, key: Hashable, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Await the read of this key that is under way, or begin one.
+
+        It is shielded: one stream that is cancelled does not take the page from the others.
+        """
+        task = self._reading.get(key)
+        if task is None:
+            task = self._reading[key] = asyncio.ensure_future(_awaited(read))
+            task.add_done_callback(lambda done: self._done(key, done))
+        result: Result = await asyncio.shield(task)
+        return result
+
+    def _done(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._reading[key]
+        if not task.cancelled():
+            task.exception()  # it has been raised wherever it was awaited
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._pool.connection(timeout=CHECKOUT_SECONDS) as connection:
+                yield connection
+        except (OperationalError, TimeoutError) as lost:
+            raise LogUnavailable from lost
+
+
+async def _awaited(read: Callable[[], Awaitable[Result]]) -> Result:
+    return await read()
+
+
+async def _number(connection: AsyncConnection, statement: str, **parameters: object) -> int:
+    cursor = await within(HUNG_SECONDS, connection.execute(statement, parameters))
+    row: Any = await cursor.fetchone()
+    return int(row[0])
+
+
+def _filter(after: int, end: int, interest: Interest, most: int) -> dict[str, Any]:
+    return {
+        "after": after,
+        "end": end,
+        "keys": sorted(interest.keys),
+        "types": sorted(interest.types),
+        "subjects": sorted(interest.subjects),
+        "most": most + 1,  # one more than asked for tells where the next page begins
+    }

@@ -1,0 +1,193 @@
+"""One open stream: a coroutine and a cursor, fed from the ring or, further back, from pages."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+from medport.common.v1 import event_log_pb2 as pb
+
+from chassis import event_log_metrics as metrics
+from chassis import stream_frames as frames
+from chassis.backoff import around
+from chassis.event_log_errors import LogUnavailable, SubscriberStalled
+from chassis.stream_entries import Entry, Interest
+from chassis.stream_frames import Chunk, Limits, SharedFrames
+from chassis.stream_pages import Pages
+from chassis.stream_tailer import Tailer
+
+STALLED_SECONDS = 600.0
+AGE_SECONDS = 1800.0
+RECHECK_SECONDS = 5.0
+SKIPPED = 1_000  # events filtered out before the reader is told how far the stream is
+WINDOW = 4_096  # entries of the ring looked at for one frame
+RECONNECT_SECONDS = 2.0
+
+Write = Callable[[bytes], Awaitable[None]]
+Recheck = Callable[[], Interest]
+
+
+@dataclass(slots=True)
+class Source:
+    """What all streams of a process read from; ``draining`` ends every one of them."""
+
+    tailer: Tailer
+    pages: Pages
+    replica: str
+    shared: SharedFrames = field(default_factory=SharedFrames)
+    draining: bool = False
+
+    def drain(self) -> None:
+        self.draining = True
+        self.tailer.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a subscriber asked for: ``stop_at`` is the head at which its stream ends."""
+
+    interest: Interest
+    limits: Limits
+    heartbeat: float
+    stop_at: int | None = None
+    age: float = AGE_SECONDS
+    stalled: float = STALLED_SECONDS
+
+
+class Subscription:
+    """Delivers everything behind ``cursor``, once and in order, until a reason ends it."""
+
+    def __init__(
+        self, source: Source, wish: Wish, cursor: int, write: Write, recheck: Recheck
+    ) -> None:
+        self._source = source
+        self._wish = wish
+        self._interest = wish.interest
+        self._cursor = cursor  # everything up to here has been looked at
+        self._told = cursor  # and the reader knows it up to here
+        self._out = write
+        self._recheck = recheck
+        self._live = False
+        self._clock = asyncio.get_running_loop().time
+        self._ends_at = self._clock() + around(wish.age, 0.1)
+        self._recheck_at = self._clock() + around(RECHECK_SECONDS, 0.1)
+        self._beat_at = 0.0
+
+    async def run(self, started: pb.Started) -> None:
+        """Serve until drained, old, or at the head asked for; raises refusals of the log."""
+        generation = self._source.tailer.generation
+        await self._tell(started)
+        while (reason := self._reason()) is None:
+            if self._source.tailer.generation != generation:
+                raise LogUnavailable  # the log is another one now: the reader's token decides
+            self._recheck_when_due()
+            await self._step()
+        wait = frames.duration(random.uniform(0, RECONNECT_SECONDS))  # noqa: S311 - spreads load
+        await self._tell(pb.StreamEnd(reason=reason, reconnect_duration=wait))
+
+    def _reason(self) -> pb.StreamEndReason.ValueType | None:
+        if self._source.draining:
+            return pb.STREAM_END_REASON_DRAINING
+        if self._wish.stop_at is not None and self._cursor >= self._wish.stop_at:
+            return pb.STREAM_END_REASON_HEAD_REACHED
+        return pb.STREAM_END_REASON_MAX_AGE if self._clock() >= self._ends_at else None
+
+    async def _step(self) -> None:
+        """Send what comes next, or wait for it. The floor is looked at first, every time."""
+        tailer = self._source.tailer
+        if tailer.fault is not None:
+            raise tailer.fault
+        if self._cursor >= tailer.ring.tail:
+            await self._idle()
+        elif self._cursor + 1 >= tailer.ring.floor:
+            await self._send(*self._from_ring())
+        else:
+            await self._fall_behind()
+            await self._send(*await self._from_page())
+
+    async def _idle(self) -> None:
+        if not self._live:
+            self._live = True
+            await self._tell(pb.CaughtUp(server_time=frames.now()))
+            return
+        await self._source.tailer.moved(min(self._beat_at, self._ends_at, self._recheck_at))
+        await self._beat_when_due()
+
+    async def _fall_behind(self) -> None:
+        if self._live:
+            self._live = False
+            await self._tell(pb.FellBehind(head_position=self._source.tailer.ring.tail))
+
+    def _from_ring(self) -> tuple[Chunk, bytes]:
+        """Cut the next frame out of the ring; equal streams at one place share the work."""
+        ring, wish, after = self._source.tailer.ring, self._wish, self._cursor
+        end = min(ring.tail, after + WINDOW)
+
+        def make() -> tuple[Chunk, bytes]:
+            covers = self._interest.covers
+            matching = [entry for entry in ring.between(after, end) if covers(entry)]
+            return self._frame(matching, end)
+
+        generation = self._source.tailer.generation
+        key = (after, self._told, end, self._interest, wish.limits, generation)
+        return self._source.shared.get(key, make)
+
+    async def _from_page(self) -> tuple[Chunk, bytes]:
+        tail, most = self._source.tailer.ring.tail, self._wish.limits.events
+        found, end = await self._source.pages.read(self._cursor, tail, self._interest, most)
+        if found and found[-1].epoch > self._source.tailer.lineage.epoch:
+            raise LogUnavailable  # of a life that this process has yet to check itself against
+        return self._frame(found, end)
+
+    def _frame(self, matching: Sequence[Entry], end: int) -> tuple[Chunk, bytes]:
+        chunk = frames.cut(matching, self._cursor, end, self._wish.limits)
+        if not chunk.entries:
+            return chunk, b""
+        return chunk, frames.batch(chunk, self._told, self._source.tailer.lineage)
+
+    async def _send(self, chunk: Chunk, frame: bytes) -> None:
+        self._cursor = chunk.end
+        if frame:
+            await self._write(frame)
+        elif self._cursor - self._told >= SKIPPED:
+            await self._bookmark()
+        else:
+            await self._beat_when_due()
+
+    async def _beat_when_due(self) -> None:
+        if self._clock() >= self._beat_at:
+            await self._bookmark()
+
+    async def _bookmark(self) -> None:
+        lineage, tail = self._source.tailer.lineage, self._source.tailer.ring.tail
+        mark = pb.Bookmark(
+            head_position=max(lineage.last, tail),
+            earliest_position=lineage.first,
+            server_time=frames.now(),
+        )
+        await self._tell(mark)
+
+    def _recheck_when_due(self) -> None:
+        """Ask again who the reader is: what it may no longer see, it no longer gets."""
+        if self._clock() >= self._recheck_at:
+            self._interest = self._recheck()
+            self._recheck_at = self._clock() + around(RECHECK_SECONDS, 0.1)
+
+    async def _tell(self, message: Message) -> None:
+        lineage = self._source.tailer.lineage
+        await self._write(frames.control(message, self._cursor, self._told, lineage))
+
+    async def _write(self, frame: bytes) -> None:
+        """Hand the frame over; a reader that does not read makes this wait, and nothing else."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout(self._wish.stalled):
+                await self._out(frame)
+        except TimeoutError:
+            raise SubscriberStalled from None
+        metrics.WRITE_BLOCKED.observe(self._clock() - began)
+        self._told = self._cursor
+        self._beat_at = self._clock() + around(self._wish.heartbeat, 0.1)
