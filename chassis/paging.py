@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.message import Message
 
-from chassis import auth, call
+from chassis import call
 from chassis.errors import InvalidPageToken
 
 Row = TypeVar("Row")
@@ -104,7 +104,9 @@ def _fingerprint(request: Message) -> bytes:
     query: Any = type(request)()
     query.CopyFrom(request)
     query.page_token, query.page_size = "", 0
-    current, principal = call.current(), auth.caller()
-    method = current.method if current else ""
-    who = f"{method}|{principal.user_id}|{principal.tenant_id}|".encode()
+    current = call.current()
+    method, principal = (current.method, current.principal) if current else ("", None)
+    # A method that is open to anybody has one page token for everybody.
+    caller = f"{principal.user_id}|{principal.tenant_id}" if principal else "anybody"
+    who = f"{method}|{caller}|".encode()
     return hashlib.sha256(who + query.SerializeToString(deterministic=True)).digest()
