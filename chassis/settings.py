@@ -1,0 +1,123 @@
+"""What a process runs with: read once from the environment, checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from psycopg.conninfo import make_conninfo
+
+from chassis import environment
+from chassis.environment import BadSettings, Environment, address, addresses, one_of
+
+Read = TypeVar("Read")
+
+_REFLECTION = one_of("open", "token", "off")
+_LEVEL = one_of("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiloSettings:
+    """What one silo's process runs with."""
+
+    listen: str
+    database: str = field(repr=False)  # a DSN, password included
+    peers: Mapping[str, str]  # silo -> address
+    identity_key: bytes = field(repr=False)  # PEM, PKCS #8, Ed25519
+    peer_keys: Mapping[str, bytes]  # silo -> raw Ed25519 public key
+    key_encryption_key: bytes = field(repr=False)
+    reflection: str
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """What ``migrate`` runs with: the owner's login, never the service's."""
+
+    database: str = field(repr=False)
+    service_role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings:
+    """What the router runs with; it has no database."""
+
+    listen: str
+    silos: Mapping[str, str]  # silo -> address
+    descriptors: Path
+    key_cache: Path
+    reflection: str
+    log_level: str
+
+
+def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
+    """Read a silo's settings; raises BadSettings with every mistake."""
+    env = Environment(environ)
+    settings = SiloSettings(
+        listen=env.read("MEDPORT_LISTEN", address, ""),
+        database=_database(env, "MEDPORT_DATABASE_URL", "MEDPORT_DATABASE_PASSWORD_FILE"),
+        peers=env.read("MEDPORT_PEERS", addresses, {}, ","),
+        identity_key=env.read("MEDPORT_IDENTITY_KEY_FILE", environment.private_key, b""),
+        peer_keys=env.read("MEDPORT_PEER_KEYS_FILE", environment.public_keys, {}),
+        key_encryption_key=env.read("MEDPORT_KEY_ENCRYPTION_KEY_FILE", environment.key, b""),
+        reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
+        log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
+    )
+    env.finish()
+    return settings
+
+
+def migration(silo_name: str, environ: Mapping[str, str] = os.environ) -> MigrationSettings:
+    """Read the migrations' settings; raises BadSettings with every mistake."""
+    env = Environment(environ)
+    role, role_default = environment.database_role, f"{silo_name}_service"
+    settings = MigrationSettings(
+        database=_database(
+            env, "MEDPORT_MIGRATION_DATABASE_URL", "MEDPORT_MIGRATION_PASSWORD_FILE"
+        ),
+        service_role=env.read("MEDPORT_SERVICE_ROLE", role, "", role_default),
+    )
+    env.finish()
+    return settings
+
+
+def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
+    """Read the router's settings; raises BadSettings with every mistake."""
+    env = Environment(environ)
+    settings = RouterSettings(
+        listen=env.read("MEDPORT_LISTEN", address, ""),
+        silos=env.read("MEDPORT_SILOS", addresses, {}),
+        descriptors=env.read("MEDPORT_DESCRIPTORS", environment.file, Path()),
+        key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
+        reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
+        log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
+    )
+    env.finish()
+    return settings
+
+
+def or_exit(read: Callable[[], Read]) -> Read:
+    """Return what ``read`` returns, or print one line per mistake and exit with status 2."""
+    try:
+        return read()
+    except BadSettings as bad:
+        sys.stderr.writelines(f"{mistake}\n" for mistake in bad.mistakes)
+        raise SystemExit(2) from None
+
+
+def redacted(settings: Any) -> dict[str, str]:
+    """Give any of the settings as they may be printed: a field without repr is secret."""
+    return {
+        each.name: str(getattr(settings, each.name)) if each.repr else "(secret)"
+        for each in fields(settings)
+    }
+
+
+def _database(env: Environment, url: str, password_file: str) -> str:
+    dsn = env.read(url, environment.database_url, "")
+    password = env.read(password_file, environment.secret, "")
+    return make_conninfo(dsn, password=password)
