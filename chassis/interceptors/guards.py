@@ -1,0 +1,108 @@
+"""Puts the guards around every RPC, unary or streaming, when its service is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from inspect import isasyncgenfunction
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis.call import Call
+from chassis.interceptors import conflicts, methods
+from chassis.interceptors.interruptions import Interruption
+from chassis.interceptors.methods import Method
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # subscriptable for mypy only
+Behaviour = Callable[[Any, Context], Any]
+
+
+@dataclass(slots=True)
+class Rpc:
+    """One RPC under way, as its guards see it.
+
+    ``request`` is bytes, or an iterator of them, until the validation guard has parsed it.
+    ``answer`` is the servicer's, or bytes that were serialised earlier.
+    """
+
+    method: Method
+    context: Context
+    request: Any
+    parse: Callable[[bytes], Any]
+    call: Call
+    interruption: Interruption = field(default_factory=Interruption)
+    answer: Any = None
+
+
+Guard = Callable[[Rpc], AbstractAsyncContextManager[None]]
+
+
+class GuardedServer:
+    """Stands in for a server where generated code registers a servicer.
+
+    Guards are put around a handler once, not by an interceptor per call; and methods become
+    generic handlers, because registered ones slow the accept loop of grpc.aio (grpc #43461).
+    The first guard is the outermost: whatever happens inside it leaves as a status.
+    """
+
+    def __init__(self, server: grpc.aio.Server, guards: Sequence[Guard]) -> None:
+        self._server = server
+        self._guards = guards
+        self.services: list[str] = []
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Ignore what generated code gives here: the same handlers follow, by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Guard a service's handlers; raises LookupError for a method without access rule."""
+        described = methods.of(service)
+        guarded = {name: self._around(described[name], each) for name, each in handlers.items()}
+        generic = grpc.method_handlers_generic_handler(service, guarded)
+        self._server.add_generic_rpc_handlers((generic,))
+        self.services.append(service)
+
+    def _around(self, method: Method, handler: Handler) -> Handler:
+        """Take the request as bytes, so that what cannot be parsed is refused by a guard."""
+        behaviour: Behaviour = getattr(handler, _arity(method))
+        parse = handler.request_deserializer or bytes
+        guarded = self._stream if method.streams_answers else self._answer
+        if method.type == "unary":
+            behaviour = conflicts.retried(behaviour)
+
+        async def entered(request: Any, context: Context) -> Any:
+            call = Call(method.path)
+            rpc = Rpc(method, context, request, parse, call)
+            async with AsyncExitStack() as stack:
+                for guard in self._guards:
+                    await stack.enter_async_context(guard(rpc))
+                await guarded(behaviour, rpc)
+            return rpc.answer
+
+        make = getattr(grpc, f"{_arity(method)}_rpc_method_handler")
+        made: Handler = make(entered, None, _serialised)
+        return made
+
+    async def _answer(self, behaviour: Behaviour, rpc: Rpc) -> None:
+        rpc.answer = await behaviour(rpc.request, rpc.context)
+
+    async def _stream(self, behaviour: Behaviour, rpc: Rpc) -> None:
+        if not isasyncgenfunction(behaviour):  # it writes through the context
+            await behaviour(rpc.request, rpc.context)
+            return
+        async with aclosing(behaviour(rpc.request, rpc.context)) as answers:
+            async for answer in answers:
+                await rpc.context.write(answer)
+
+
+def _arity(method: Method) -> str:
+    request = "stream" if method.streams_requests else "unary"
+    return f"{request}_{'stream' if method.streams_answers else 'unary'}"
+
+
+def _serialised(answer: Message | bytes) -> bytes:
+    """Let bytes pass: a replayed answer, or a frame that was serialised once for all streams."""
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
