@@ -1,0 +1,59 @@
+"""What a hospital's rules turn down; each ``reason`` stands in the contract's ErrorReason."""
+
+from chassis.errors import AlreadyExists, FailedPrecondition
+
+
+class NotPending(FailedPrecondition):
+    reason = "NOT_PENDING"
+
+
+class BidNotLive(FailedPrecondition):
+    reason = "BID_NOT_LIVE"
+
+
+class AgencyNotActive(FailedPrecondition):
+    reason = "AGENCY_NOT_ACTIVE"
+
+
+class HospitalNotActive(FailedPrecondition):
+    reason = "HOSPITAL_NOT_ACTIVE"
+
+
+class FacilityInactive(FailedPrecondition):
+    reason = "FACILITY_INACTIVE"
+
+
+class TripAlreadyLive(AlreadyExists):
+    reason = "TRIP_ALREADY_LIVE"
+
+
+class PatientAboard(FailedPrecondition):
+    reason = "PATIENT_ABOARD"
+
+
+class TripEnded(FailedPrecondition):
+    reason = "TRIP_ENDED"
+
+
+class NotAwarded(FailedPrecondition):
+    reason = "NOT_AWARDED"
+
+
+class ConfirmationOutstanding(FailedPrecondition):
+    reason = "CONFIRMATION_OUTSTANDING"
+
+
+class CancellationOutstanding(FailedPrecondition):
+    reason = "CANCELLATION_OUTSTANDING"
+
+
+class FacilityExists(AlreadyExists):
+    reason = "FACILITY_EXISTS"
+
+
+class FacilityInUse(FailedPrecondition):
+    reason = "FACILITY_IN_USE"
+
+
+class PreferenceExists(AlreadyExists):
+    reason = "PREFERENCE_EXISTS"

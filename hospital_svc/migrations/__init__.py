@@ -1,0 +1,1 @@
+"""The history of the hospital database: additive before a deploy, destructive in a later one."""
