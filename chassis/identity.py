@@ -1,0 +1,100 @@
+"""Who is calling, for one silo: its logins, its keys and its verifier, wired together once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData
+
+from chassis.account_rows import AccountRows
+from chassis.clock import Clock, utc_now
+from chassis.key_rows import KeyRows
+from chassis.login_throttle import LoginThrottle
+from chassis.logins import Logins
+from chassis.minting import ProcessTokens, identity_key
+from chassis.one_time_tokens import OneTimeTokens
+from chassis.refresh_tokens import RefreshTokens
+from chassis.session_rows import SessionRows
+from chassis.sessions import Sessions
+from chassis.signing_keys import Published, SigningKeys
+from chassis.tokens import Keyring, Verifier, peer_key
+from chassis.unit_of_work import Database
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRows:
+    """The statements of one silo's tables about users; made once, beside the tables."""
+
+    tenant: str | None
+    accounts: AccountRows
+    sessions: SessionRows
+    throttle: LoginThrottle
+    one_time: OneTimeTokens
+    keys: KeyRows
+
+    @classmethod
+    def of(cls, metadata: MetaData, *, tenant: str | None, users: str) -> IdentityRows:
+        """Compile them; ``users`` names the silo's user table, ``tenant`` its tenant column."""
+        accounts = AccountRows(metadata, tenant, users=users)
+        return cls(
+            tenant=tenant,
+            accounts=accounts,
+            sessions=SessionRows(metadata, tenant),
+            throttle=LoginThrottle(metadata),
+            one_time=OneTimeTokens(metadata, tenant, accounts),
+            keys=KeyRows(metadata),
+        )
+
+
+class Identity:
+    """A silo's part in saying who is who.
+
+    ``verifier.verify`` authenticates, ``keys.rotate`` belongs at the start and in a timer of a
+    minute, ``bearer(silo)`` is what this process shows to a peer.
+    """
+
+    def __init__(
+        self,
+        silo: str,
+        rows: IdentityRows,
+        database: Database,
+        *,
+        secret: bytes,
+        identity: bytes,
+        peers: Mapping[str, bytes],
+        published: Published,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Wire them.
+
+        ``secret`` is the key-encryption key, ``identity`` the process's own key (PEM), ``peers``
+        the other processes' raw public keys; ``published`` makes a SigningKeyPublished.
+        """
+        self.rows = rows
+        self.keys = SigningKeys(
+            silo, rows.keys, database, secret=secret, published=published, clock=clock
+        )
+        self.sessions = Sessions(
+            silo,
+            database,
+            clock,
+            rows=rows.sessions,
+            accounts=rows.accounts,
+            keys=self.keys,
+            tokens=RefreshTokens(secret, has_tenants=rows.tenant is not None),
+        )
+        self.logins = Logins(
+            database,
+            clock,
+            accounts=rows.accounts,
+            sessions=self.sessions,
+            session_rows=rows.sessions,
+            throttle=rows.throttle,
+            one_time=rows.one_time,
+            keys=self.keys,
+        )
+        configured = [peer_key(name, raw) for name, raw in peers.items()]
+        keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
+        self.verifier = Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
+        self.bearer = ProcessTokens(identity_key(silo, identity), clock)

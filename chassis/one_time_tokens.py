@@ -1,0 +1,111 @@
+"""One-time tokens: an invitation, or a password reset; the database keeps only their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import MetaData, and_, bindparam, insert, select, update
+
+from chassis import ids
+from chassis.account_rows import AccountRows, Login
+from chassis.session_rows import owned, owner
+from chassis.sql import compiled
+from chassis.unit_of_work import Rows, UnitOfWork
+
+INVITED_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeToken:
+    """``text`` is for the user alone, ``hash`` for everybody else."""
+
+    text: str
+    hash: bytes
+
+
+def new() -> OneTimeToken:
+    """Make a token of 256 random bits, in URL-safe text."""
+    text = secrets.token_urlsafe(32)
+    return OneTimeToken(text, digest(text))
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+class OneTimeTokens:
+    """Statements on ``one_time_token``; ``invite`` is all that a new user needs to log in."""
+
+    def __init__(self, metadata: MetaData, tenant: str | None, accounts: AccountRows) -> None:
+        self._accounts = accounts
+        table = metadata.tables["one_time_token"]
+        names = ("id", "user_id", "purpose", "token_hash", "created_at", "expires_at")
+        self._add = compiled(
+            insert(table).values(owner(tenant) | {name: bindparam(name) for name in names})
+        )
+        open_ones = and_(
+            owned(table, tenant),
+            table.c.user_id == bindparam("user"),
+            table.c.used_at.is_(None),
+        )
+        valid = and_(
+            open_ones,
+            table.c.token_hash == bindparam("hash"),
+            table.c.expires_at > bindparam("at"),
+        )
+        self._find = compiled(select(table.c.id).where(valid))
+        self._use = compiled(update(table).where(valid).values(used_at=bindparam("at")))
+        self._void = compiled(update(table).where(open_ones).values(used_at=bindparam("at")))
+
+    async def invite(
+        self, uow: UnitOfWork, login: Login, email: str, *, token_hash: bytes, at: datetime
+    ) -> datetime:
+        """Let a user log in with ``email`` once it has set a password; return until when it may.
+
+        Call it after adding the user. Raises AlreadyExists if somebody logs in with ``email``.
+        """
+        await self._accounts.add(uow, email, login)
+        expires = at + INVITED_FOR
+        await self.add(uow, login, "INVITATION", token_hash=token_hash, at=at, expires=expires)
+        return expires
+
+    async def add(
+        self,
+        uow: UnitOfWork,
+        login: Login,
+        purpose: str,
+        *,
+        token_hash: bytes,
+        at: datetime,
+        expires: datetime,
+    ) -> None:
+        await uow.execute(
+            self._add,
+            tenant=login.tenant,
+            id=ids.new(),
+            user_id=login.user_id,
+            purpose=purpose,
+            token_hash=token_hash,
+            created_at=at,
+            expires_at=expires,
+        )
+
+    async def is_valid(self, rows: Rows, login: Login, text: str, at: datetime) -> bool:
+        """Say whether ``text`` would be accepted: what costs nothing, before what costs a hash."""
+        found = await rows.optional(self._find, **_known(login), hash=digest(text), at=at)
+        return found is not None
+
+    async def use(self, uow: UnitOfWork, login: Login, text: str, at: datetime) -> bool:
+        """Use a token up, and with it every other that the user has; False if it is not valid."""
+        used = await uow.execute(self._use, **_known(login), hash=digest(text), at=at)
+        if used == 1:
+            await uow.execute(self._void, **_known(login), at=at)
+        return used == 1
+
+
+def _known(login: Login) -> dict[str, UUID | None]:
+    return {"tenant": login.tenant, "user": login.user_id}

@@ -1,0 +1,192 @@
+"""The keys that a silo signs its users' tokens with: made, sealed, announced, rotated.
+
+A key signs for 30 days. Its successor is published 10 minutes before its first use, so that
+every verifier knows it by then, and it stays verifiable after its last.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from google.protobuf.message import Message
+
+from chassis import ids
+from chassis.clock import Clock, timestamp
+from chassis.key_rows import KeyRows, StoredKey, verification_key
+from chassis.minting import SigningKey
+from chassis.outbox import Announcement
+from chassis.tokens import ALGORITHM, VerificationKey
+from chassis.unit_of_work import Database, UnitOfWork
+
+SIGNS_FOR = timedelta(days=30)
+BELIEVED_FOR = timedelta(days=60)  # leaves a silo that was stopped for weeks time to rotate
+AHEAD = timedelta(minutes=10)
+REMEMBERED = timedelta(seconds=60)  # less than AHEAD: a retired key signs nothing for long
+
+_STORED_ALGORITHM = "EDDSA"
+_NONCE = 12
+
+Published = Callable[..., Message]
+
+
+class Seal:
+    """Encrypts private keys with AES-256-GCM, each bound to its silo and name."""
+
+    def __init__(self, silo: str, secret: bytes) -> None:
+        key = HKDF(SHA256(), 32, salt=None, info=b"medport signing keys").derive(secret)
+        self._cipher = AESGCM(key)
+        self._silo = silo
+
+    def close(self, name: str, private_key: Ed25519PrivateKey) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, private_key.private_bytes_raw(), self._to(name))
+
+    def open(self, name: str, sealed: bytes) -> Ed25519PrivateKey:
+        """Return the key; raises ValueError under another key-encryption key than it was sealed."""
+        try:
+            raw = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._to(name))
+        except InvalidTag as error:
+            raise ValueError("the key-encryption key is not the signing key's") from error
+        return Ed25519PrivateKey.from_private_bytes(raw)
+
+    def _to(self, name: str) -> bytes:
+        return f"signing_key/{self._silo}/{name}".encode()
+
+
+class SigningKeys:
+    """One silo's keys. ``published`` makes its SigningKeyPublished from the event's fields."""
+
+    def __init__(
+        self,
+        silo: str,
+        rows: KeyRows,
+        database: Database,
+        *,
+        secret: bytes,
+        published: Published,
+        clock: Clock,
+    ) -> None:
+        self._silo = silo
+        self._rows = rows
+        self._database = database
+        self._seal = Seal(silo, secret)
+        self._published = published
+        self._clock = clock
+        self._current: tuple[SigningKey, datetime] | None = None
+
+    async def current(self) -> SigningKey:
+        """Return the key to sign with; makes the silo's first one if there is none."""
+        now = self._clock()
+        if self._current is None or now >= self._current[1]:
+            self._current = (await self._active(), now + REMEMBERED)
+        return self._current[0]
+
+    async def rotate(self, database: Database, clock: Clock) -> int:
+        """Make, announce, use and retire keys as they fall due; return how many changed.
+
+        Called when the process starts and every minute: a timer's sweep.
+        """
+        async with database.begin(None) as uow:
+            await self._rows.lock(uow)
+            keys = await self._rows.own(uow)  # a second statement sees what the lock waited for
+            return await self._rotate(uow, keys, clock())
+
+    async def own(self) -> list[StoredKey]:
+        """Return the keys that may have signed a living token, and the next one."""
+        now = self._clock()
+        keys = await self._rows.own(self._database.read(None))
+        return [key for key in keys if now <= key.not_after_at]
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        """Return every key that users' tokens are believed under: this silo's and the others'."""
+        trusted = await self._rows.trusted(self._database.read(None), self._clock())
+        own = [verification_key(self._silo, key) for key in await self.own()]
+        return own + [verification_key(key.silo.lower(), key) for key in trusted]
+
+    async def _active(self) -> SigningKey:
+        stored = await self._stored() or await self._first()
+        private_key = self._seal.open(stored.key_name, stored.private_key_encrypted)
+        return SigningKey(silo=self._silo, name=stored.key_name, private_key=private_key)
+
+    async def _stored(self) -> StoredKey | None:
+        now = self._clock()
+        keys = await self._rows.own(self._database.read(None))
+        return next((key for key in keys if key.state == "ACTIVE" and now < key.not_after_at), None)
+
+    async def _first(self) -> StoredKey:
+        await self.rotate(self._database, self._clock)
+        stored = await self._stored()
+        if stored is None:
+            raise LookupError("there is no active signing key after a rotation")
+        return stored
+
+    async def _rotate(self, uow: UnitOfWork, keys: list[StoredKey], now: datetime) -> int:
+        active = next((key for key in keys if key.state == "ACTIVE"), None)
+        coming = next((key for key in keys if key.state == "NEXT"), None)
+        if active is None or now >= active.not_after_at:
+            return await self._replace(uow, active, coming, now)
+        if coming is not None and now >= coming.not_before_at:
+            return await self._replace(uow, active, coming, now)
+        if coming is None and now >= active.not_before_at + SIGNS_FOR - AHEAD:
+            return await self._add(uow, "NEXT", now + AHEAD)
+        return 0
+
+    async def _replace(
+        self,
+        uow: UnitOfWork,
+        active: StoredKey | None,
+        coming: StoredKey | None,
+        now: datetime,
+    ) -> int:
+        if active is not None:
+            await self._rows.move(uow, active.key_name, "RETIRED")
+        if coming is None or now >= coming.not_after_at:
+            return await self._add(uow, "ACTIVE", now)
+        await self._rows.move(uow, coming.key_name, "ACTIVE")
+        return 1
+
+    async def _add(self, uow: UnitOfWork, state: str, at: datetime) -> int:
+        key = replace(self._new(at), state=state)
+        if not await self._rows.add(uow, key):
+            return 0
+        uow.emit(self._announcement(key))
+        return 1
+
+    def _new(self, at: datetime) -> StoredKey:
+        name, private_key = str(ids.new()), Ed25519PrivateKey.generate()
+        return StoredKey(
+            key_name=name,
+            algorithm=_STORED_ALGORITHM,
+            public_key=private_key.public_key().public_bytes_raw(),
+            private_key_encrypted=self._seal.close(name, private_key),
+            state="NEXT",
+            not_before_at=at,
+            not_after_at=at + BELIEVED_FOR,
+        )
+
+    def _announcement(self, key: StoredKey) -> Announcement:
+        return Announcement(
+            event=self._published(**public_fields(key)),
+            subject=f"signing_keys/{key.key_name}",
+            subject_version=1,
+            audience=["silo:hospital", "silo:ems", "silo:center", "role:center_admin"],
+        )
+
+
+def public_fields(key: StoredKey) -> dict[str, object]:
+    """Give the fields that VerificationKey and SigningKeyPublished have in common."""
+    return {
+        "key_name": key.key_name,
+        "algorithm": ALGORITHM,
+        "public_key": key.public_key,
+        "not_before_time": timestamp(key.not_before_at),
+        "not_after_time": timestamp(key.not_after_at),
+    }
