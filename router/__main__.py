@@ -1,0 +1,82 @@
+"""python -m router serve: the gateway of the mesh, configured by its environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+
+import uvloop
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import DecodeError
+
+from chassis import settings, telemetry
+from chassis.environment import BadSettings
+from chassis.settings import RouterSettings
+from router.routes import PACKAGES, SILOS, read_descriptors
+from router.server import Router
+
+PAUSE_SECONDS = 2.0  # until whoever watches our health has gone elsewhere
+GRACE_SECONDS = 15.0
+CANNOT_LISTEN, KILLED_TWICE = 1, 1
+
+
+def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescriptorSet]:
+    """Read settings and contract; raises BadSettings with every mistake."""
+    read = settings.router(environ)
+    mistakes = [
+        f"MEDPORT_SILOS: {name!r} is not one of {', '.join(SILOS)}, or one of them is missing"
+        for name in sorted(set(SILOS) ^ set(read.silos))
+    ]
+    descriptors = FileDescriptorSet()
+    try:
+        descriptors = read_descriptors(read.descriptors)
+        if not {file.package for file in descriptors.file} & set(PACKAGES):
+            mistakes.append(
+                f"MEDPORT_DESCRIPTORS: {read.descriptors} holds nothing of the contract"
+            )
+    except (OSError, DecodeError):
+        mistakes.append(f"MEDPORT_DESCRIPTORS: {read.descriptors} is not a descriptor set")
+    if mistakes:
+        raise BadSettings(mistakes)
+    return read, descriptors
+
+
+async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
+    """Run until SIGTERM or SIGINT, then drain; a second signal ends it at once."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _signalled, stop)
+    try:
+        router = Router(read, descriptors)
+    except RuntimeError:  # grpc's text names the address, and calls it a bind error
+        sys.stderr.write(f"MEDPORT_LISTEN: {read.listen} cannot be listened on\n")
+        return CANNOT_LISTEN
+    await router.start()
+    telemetry.log.info("serving", port=router.port, **settings.redacted(read))
+    await stop.wait()
+    telemetry.log.info("draining")
+    await router.stop(PAUSE_SECONDS, GRACE_SECONDS)
+    telemetry.log.info("stopped")
+    return 0
+
+
+def _signalled(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(KILLED_TWICE)
+    stop.set()
+
+
+def main(arguments: list[str]) -> int:
+    if arguments != ["serve"]:
+        sys.stderr.write("usage: python -m router serve\n")
+        return 2
+    read, descriptors = settings.or_exit(lambda: configuration(os.environ))
+    telemetry.configure(read.log_level, "router")
+    return uvloop.run(serve(read, descriptors))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""Who may call what: the token is verified and its roles are held against the contract.
+
+The silo checks again, and decides about rows: nothing here makes a header an identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chassis.auth import Principal
+from chassis.errors import Refusal, Unauthenticated
+from chassis.interceptors.access import bearer, granted
+from chassis.interceptors.errors import request_id
+from chassis.tokens import Keys, Verifier
+from router import answers
+from router.answers import Context
+from router.routes import Route
+
+
+class Gate:
+    """Verifies tokens, each for the one silo it was made for."""
+
+    def __init__(self, silos: Iterable[str], keys: Keys) -> None:
+        self._verifiers = {silo: Verifier(silo, keys) for silo in silos}
+
+    async def admit(self, route: Route, context: Context) -> None:
+        """Let a call pass; raises Unauthenticated or PermissionDenied."""
+        if not route.method.anonymous:
+            principal = await self._verifiers[route.silo].verify(bearer(context))
+            granted(route.method, principal)
+
+    async def known(self, token: str) -> Principal:
+        """Return whose token it is, whichever silo it was made for."""
+        for verifier in self._verifiers.values():
+            try:
+                return await verifier.verify(token)
+            except Unauthenticated as refusal:
+                last = refusal
+        raise last
+
+    async def admit_known(self, context: Context) -> None:
+        """End the call unless it carries a token that any silo would take."""
+        try:
+            await self.known(bearer(context))
+        except Refusal as refusal:
+            await answers.refuse(context, refusal, request_id(context))

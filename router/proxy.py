@@ -1,0 +1,165 @@
+"""Forwards any call to the silo that owns its package, as bytes, for all four arities.
+
+Messages, metadata, trailers, status details, deadline and cancellation reach the other side as a
+direct call has them. No business message is parsed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import grpc
+
+from chassis.errors import Refusal
+from chassis.interceptors.errors import SERVED_BY
+from router import answers
+from router.answers import Context
+from router.backends import Backend, Lease
+from router.metadata import Metadata, forwarded
+from router.policies import deadline_of
+from router.routes import Route
+from router.uploads import Uploads
+
+Admit = Callable[[Route, Context], Awaitable[None]]
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+MAKE = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+class Proxy(grpc.GenericRpcHandler):
+    """Answers for every path: with the handler built for it at the start, or with a refusal."""
+
+    def __init__(
+        self, routes: Iterable[Route], backends: Mapping[str, Backend], admit: Admit
+    ) -> None:
+        self._forwarders = {
+            route.path: Forwarder(route, backends[route.silo], admit)
+            for route in routes
+            if route.silo in backends
+        }
+        self._handlers = {path: each.handler() for path, each in self._forwarders.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        path = handler_call_details.method
+        return self._handlers.get(path) or _unknown(path)
+
+    def end_streams(self) -> None:
+        """Tell every open stream to go on elsewhere; unary calls come to their own end."""
+        for forwarder in self._forwarders.values():
+            forwarder.end_streams()
+
+
+class Forwarder:
+    """Forwards one method; its cardinality decides the handler's shape."""
+
+    def __init__(self, route: Route, backend: Backend, admit: Admit) -> None:
+        self._route, self._backend, self._admit = route, backend, admit
+        self._deadline = deadline_of(route)
+        self._uploads = Uploads()
+        self._open: set[grpc.aio.Call] = set()
+        self._draining = False
+
+    def handler(self) -> Handler:
+        method = self._route.method
+        answer = self._many if method.streams_answers else self._one
+        # A handler without serializers moves bytes.
+        return MAKE[method.streams_requests, method.streams_answers](answer)
+
+    def end_streams(self) -> None:
+        self._draining = True
+        for call in () if self._route.unary else tuple(self._open):
+            call.cancel()
+
+    async def _one(self, request: Any, context: Context) -> bytes:
+        response: bytes = b""
+        async with self._call(request, context) as (lease, call):
+            with _ending_is_read_later():
+                response = await call
+            if initial := await call.initial_metadata():
+                await context.send_initial_metadata(tuple(initial))
+            await self._finish(lease, call, context)
+        return response
+
+    async def _many(self, request: Any, context: Context) -> None:
+        async with self._call(request, context) as (lease, call):
+            await context.send_initial_metadata(tuple(await call.initial_metadata() or ()))
+            with _ending_is_read_later():
+                # A write completes before the next read starts: a slow client slows the silo down.
+                while (message := await call.read()) is not grpc.aio.EOF:
+                    lease.answered()
+                    await context.write(message)
+            await self._finish(lease, call, context)
+
+    @asynccontextmanager
+    async def _call(self, request: Any, context: Context) -> AsyncIterator[tuple[Lease, Any]]:
+        """Let the caller in and start the silo's call; whatever ends one side ends the other."""
+        metadata, request_id = forwarded(context)
+        try:
+            await self._admit(self._route, context)
+            async with self._backend.lease(self._route) as lease:
+                call = self._start(lease, request, metadata, context)
+                self._open.add(call)
+                try:
+                    yield lease, call
+                finally:
+                    self._open.discard(call)
+                    call.cancel()  # passes the client's on; does nothing to a call that ended
+        except Refusal as refusal:
+            await answers.refuse(context, refusal, request_id)
+
+    def _start(self, lease: Lease, request: Any, metadata: Metadata, context: Context) -> Any:
+        start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
+        if not self._route.method.streams_requests:
+            return start(request, timeout=timeout, metadata=metadata)
+        call = start(timeout=timeout, metadata=metadata)
+        self._uploads.start(request, call)
+        return call
+
+    def _timeout(self, context: Context) -> float | None:
+        remaining = context.time_remaining()
+        if self._deadline is None:
+            return remaining
+        return min(self._deadline.default if remaining is None else remaining, self._deadline.most)
+
+    async def _finish(self, lease: Lease, call: grpc.aio.Call, context: Context) -> None:
+        """End the client's call as the silo ended ours, or in our own words when none spoke."""
+        code, trailers = await call.code(), tuple(await call.trailing_metadata() or ())
+        stamped = any(key == SERVED_BY for key, _ in trailers)
+        if self._draining and code is grpc.StatusCode.CANCELLED:
+            raise answers.Draining
+        lease.ended(code, stamped=stamped)
+        if code is grpc.StatusCode.OK:
+            context.set_trailing_metadata(trailers)
+        elif stamped:
+            await context.abort(code, await call.details() or "", trailers)
+        else:
+            raise answers.no_silo_spoke(self._route.silo, code)
+
+
+@contextmanager
+def _ending_is_read_later() -> Iterator[None]:
+    """Let a call end with any status, or by ``end_streams``, but never hide our own ending."""
+    try:
+        yield
+    except grpc.aio.AioRpcError:
+        pass
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+
+
+def _unknown(path: str) -> Handler:
+    async def refuse(_: Any, context: Context) -> None:
+        _, request_id = forwarded(context)
+        await answers.refuse(context, answers.UnknownMethod(path), request_id)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,0 +1,87 @@
+"""The route table: every public method of the contract, all of it from the descriptor set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import (
+    FileDescriptorProto,
+    FileDescriptorSet,
+    MethodDescriptorProto,
+    MethodOptions,
+)
+from medport.common.v1 import access_pb2
+
+from chassis.interceptors import methods
+from chassis.interceptors.methods import Method
+
+SILOS = ("hospital", "ems", "center")
+ROUTER = "router"
+
+# What the contract leaves out of this table is nobody's business: it is UNIMPLEMENTED here.
+PACKAGES = {f"medport.{silo}{events}.v1": silo for silo in SILOS for events in ("", ".events")} | {
+    "medport.router.v1": ROUTER
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, who serves it, and what may be done with its calls."""
+
+    method: Method
+    package: str
+    silo: str
+    idempotency_level: int  # MethodOptions.IdempotencyLevel
+    access: access_pb2.AccessRule
+
+    @property
+    def path(self) -> str:
+        return self.method.path
+
+    @property
+    def unary(self) -> bool:
+        return not (self.method.streams_requests or self.method.streams_answers)
+
+    @property
+    def side_effect_free(self) -> bool:
+        return self.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+
+    @property
+    def retry_safe(self) -> bool:
+        return self.side_effect_free or self.idempotency_level == MethodOptions.IDEMPOTENT
+
+
+def read_descriptors(path: Path) -> FileDescriptorSet:
+    """Read what ``protos/generate.py --image`` wrote; raises OSError or DecodeError."""
+    return FileDescriptorSet.FromString(path.read_bytes())
+
+
+def routes_of(
+    descriptors: FileDescriptorSet, packages: Mapping[str, str] = PACKAGES
+) -> dict[str, Route]:
+    """Return path -> route, in the order of the paths; ``packages`` says who serves which."""
+    routes = [
+        _route(file, service.name, rpc, packages[file.package])
+        for file in descriptors.file
+        if file.package in packages
+        for service in file.service
+        for rpc in service.method
+    ]
+    return {route.path: route for route in sorted(routes, key=lambda each: each.path)}
+
+
+def _route(file: FileDescriptorProto, service: str, rpc: MethodDescriptorProto, silo: str) -> Route:
+    rule = rpc.options.Extensions[access_pb2.access]
+    service_name = f"{file.package}.{service}"
+    method = Method(
+        path=f"/{service_name}/{rpc.name}",
+        service=service_name,
+        name=rpc.name,
+        type=methods.TYPES[rpc.client_streaming, rpc.server_streaming],
+        anonymous=rule.anonymous,
+        grants=tuple(methods.grant_of(each) for each in rule.grants),
+        is_idempotent=rpc.options.idempotency_level == MethodOptions.IDEMPOTENT,
+    )
+    return Route(method, file.package, silo, rpc.options.idempotency_level, rule)

@@ -1,0 +1,110 @@
+"""Composition root of the router: the one place that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from medport.router.v1 import gateway_pb2_grpc
+
+from chassis import channels, health, reflection
+from chassis.health import SERVING
+from chassis.interceptors import access, errors, logging, validation
+from chassis.interceptors.guards import GuardedServer
+from chassis.paging import Paging
+from chassis.settings import RouterSettings
+from router.access import Gate
+from router.backends import Backend
+from router.health import Monitor
+from router.keys import Keyrings, SiloKeys
+from router.proxy import Proxy
+from router.routes import ROUTER, routes_of
+from router.servicers.gateway import GatewayServicer
+
+# A message that is a little too large is taken, and refused in our words; see proxy.py.
+SERVER = tuple(
+    (name, value + 1024 * 1024 if name == "grpc.max_receive_message_length" else value)
+    for name, value in channels.SERVER
+)
+OWN_NAMES = ("", "medport.router.v1", "medport.router.v1.GatewayService")
+
+
+class Router:
+    """Everything of one process but its signals. Owns no data."""
+
+    def __init__(self, settings: RouterSettings, descriptors: FileDescriptorSet) -> None:
+        self._routes = routes_of(descriptors)
+        self.backends = {
+            silo: Backend(silo, target, self._routes.values())
+            for silo, target in settings.silos.items()
+        }
+        self._server = grpc.aio.server(options=SERVER)
+        self._health = health.add(
+            self._server, {each.method.service for each in self._routes.values()}
+        )
+        self._monitors = {
+            silo: Monitor(backend, self._routes.values(), self._health)
+            for silo, backend in self.backends.items()
+        }
+        gate = Gate(self.backends, self._keyrings(settings))
+        self._describe(settings, descriptors, gate)
+        self._serve_own(descriptors, gate)
+        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit)
+        self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
+        self.port = self._server.add_insecure_port(settings.listen)
+        self._probes: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Serve, whether or not any silo does."""
+        await self._server.start()
+        for name in OWN_NAMES:
+            await self._health.set(name, SERVING)
+        self._probes = [asyncio.create_task(each.run()) for each in self._monitors.values()]
+
+    async def stop(self, pause_s: float, grace_s: float) -> None:
+        """Say that it stops, wait for those who ask first, end what is open, close."""
+        for task in self._probes:
+            task.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        await self._health.turn(serving=False)
+        await asyncio.sleep(pause_s)
+        self._proxy.end_streams()
+        await self._server.stop(grace_s)
+        for backend in self.backends.values():
+            await backend.close()
+
+    def _keyrings(self, settings: RouterSettings) -> Keyrings:
+        return Keyrings(
+            (
+                silo,
+                SiloKeys(silo, backend.side, settings.key_cache, self._is_reachable(silo)),
+            )
+            for silo, backend in self.backends.items()
+        )
+
+    def _is_reachable(self, silo: str) -> Callable[[], bool]:
+        return lambda: self._monitors[silo].seen.reachable
+
+    def _describe(
+        self, settings: RouterSettings, descriptors: FileDescriptorSet, gate: Gate
+    ) -> None:
+        if settings.reflection != "off":
+            admit = reflection.anybody if settings.reflection == "open" else gate.admit_known
+            reflection.add(self._server, descriptors, admit)
+
+    def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate) -> None:
+        guards = (
+            errors.guard(ROUTER, ROUTER, lambda: None, lambda: True),
+            logging.guard(ROUTER),
+            access.guard(gate.known),
+            validation.guard,
+        )
+        # Every router of one release reads the others' page tokens: they hold nothing secret.
+        paging = Paging(descriptors.SerializeToString(deterministic=True))
+        gateway_pb2_grpc.add_GatewayServiceServicer_to_server(
+            GatewayServicer(self._routes, self.backends, self._monitors, paging),
+            cast("grpc.aio.Server", GuardedServer(self._server, guards)),
+        )
