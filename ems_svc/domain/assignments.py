@@ -1,0 +1,192 @@
+"""A job: the agency's side of a confirmed award, and the truth about where the patient is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis.errors import FailedPrecondition
+from chassis.vocabulary import JobStatus, TransportLevel
+from ems_svc.domain.events import (
+    TripAdvanced,
+    TripEtaChanged,
+    UnitAssigned,
+    UnitStatusChanged,
+    UnitUnassigned,
+)
+from ems_svc.domain.units import Unit
+
+STEPS = (
+    JobStatus.ACCEPTED,
+    JobStatus.EN_ROUTE,
+    JobStatus.AT_PICKUP,
+    JobStatus.IN_TRANSIT,
+    JobStatus.AT_DESTINATION,
+    JobStatus.COMPLETED,
+)
+TIMES = {
+    JobStatus.EN_ROUTE: "en_route_at",
+    JobStatus.AT_PICKUP: "arrived_pickup_at",
+    JobStatus.IN_TRANSIT: "picked_up_at",
+    JobStatus.AT_DESTINATION: "arrived_destination_at",
+    JobStatus.COMPLETED: "completed_at",
+}
+BEFORE_PICKUP = (JobStatus.ACCEPTED, JobStatus.EN_ROUTE, JobStatus.AT_PICKUP)
+ABOARD = (JobStatus.IN_TRANSIT, JobStatus.AT_DESTINATION)
+ETA_CHANGE = timedelta(minutes=3)  # a smaller change is not worth telling
+
+
+class JobState(FailedPrecondition):
+    reason = "JOB_STATE"
+
+
+class JobNeedsUnit(FailedPrecondition):
+    reason = "JOB_NEEDS_UNIT"
+
+
+class JobHasUnit(FailedPrecondition):
+    reason = "JOB_HAS_UNIT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    agency_id: UUID
+    id: UUID
+    hospital_id: UUID
+    transport_request_id: UUID
+    bid_id: UUID
+    award_token: UUID
+    status: JobStatus
+    transport_level: TransportLevel
+    required_capabilities: list[str]
+    unit_id: UUID | None
+    planned_unit_id: UUID | None
+    planned_start_at: datetime | None
+    material_version: int
+    confirmed_material_version: int
+    accepted_at: datetime
+    en_route_at: datetime | None
+    arrived_pickup_at: datetime | None
+    picked_up_at: datetime | None
+    arrived_destination_at: datetime | None
+    completed_at: datetime | None
+    unit_assigned_at: datetime | None
+    released_at: datetime | None
+    release_reason: str | None
+    eta_pickup_at: datetime | None
+    eta_destination_at: datetime | None
+    deadhead_miles: float | None
+    loaded_miles: float | None
+    created_at: datetime
+    updated_at: datetime
+    row_version: int
+
+    @property
+    def is_live(self) -> bool:
+        return self.released_at is None
+
+    @property
+    def is_before_pickup(self) -> bool:
+        return self.status in BEFORE_PICKUP
+
+    @property
+    def is_aboard(self) -> bool:
+        return self.status in ABOARD
+
+    def must_want_unit(self) -> None:
+        if self.status is not JobStatus.ACCEPTED:
+            raise self._state("gets no unit")
+        if self.unit_id is not None:
+            raise JobHasUnit("the job has a unit already", unit_id=str(self.unit_id))
+
+    def assign(self, unit: Unit, at: datetime) -> tuple[Assignment, UnitAssigned]:
+        """Take a unit that was booked for this job in the same transaction."""
+        job = self._next(at, unit_id=unit.id, unit_assigned_at=at)
+        return job, UnitAssigned(job, unit, at)
+
+    def unassign(
+        self, unit: Unit, at: datetime
+    ) -> tuple[Assignment, Unit, tuple[UnitUnassigned, UnitStatusChanged]]:
+        """Free the unit of a job that has yet to begin."""
+        if self.status is not JobStatus.ACCEPTED:
+            raise self._state("keeps its unit")
+        job = self._next(
+            at, unit_id=None, unit_assigned_at=None, eta_pickup_at=None, eta_destination_at=None
+        )
+        freed, changed = unit.follow(JobStatus.DROPPED, at)
+        return job, freed, (UnitUnassigned(job, freed, at), changed)
+
+    def must_have_unit(self) -> UUID:
+        if self.unit_id is None:
+            raise JobNeedsUnit("the job has no unit", state=self.status)
+        return self.unit_id
+
+    def steps_to(self, status: JobStatus) -> tuple[JobStatus, ...]:
+        """Return the steps between here and ``status``; raises JobState unless it lies ahead."""
+        if not self.is_live or status not in STEPS or STEPS.index(status) < self._index:
+            raise self._state(f"does not become {status}")
+        return STEPS[self._index + 1 : STEPS.index(status) + 1]
+
+    def advance(
+        self, status: JobStatus, unit: Unit, at: datetime
+    ) -> tuple[Assignment, Unit, tuple[TripAdvanced | UnitStatusChanged, ...]]:
+        """Move forward to ``status`` with the unit; steps left out take the same time."""
+        job, events = self, list[TripAdvanced | UnitStatusChanged]()
+        at = max(at, self._latest)  # another replica's clock may lag: times never run backwards
+        steps = self.steps_to(status)
+        for step in steps:
+            released = at if step is JobStatus.COMPLETED else None
+            job = job._next(at, status=step, released_at=released, **{TIMES[step]: at})
+            events.append(TripAdvanced(job, step, at, unit, is_inferred=step is not status))
+        if steps:
+            unit, changed = unit.follow(status, at)
+            events.append(changed)
+        return job, unit, tuple(events)
+
+    def end(self, status: JobStatus, reason: str, at: datetime) -> Assignment:
+        """Give the trip up before the patient is aboard; the caller frees what it held."""
+        if not self.is_live or not self.is_before_pickup:
+            raise self._state(f"does not become {status}")
+        return self._next(
+            at,
+            status=status,
+            released_at=max(at, self._latest),
+            release_reason=reason,
+            eta_pickup_at=None,
+            eta_destination_at=None,
+        )
+
+    def expect(
+        self, pickup_at: datetime | None, destination_at: datetime | None, at: datetime
+    ) -> tuple[Assignment, TripEtaChanged] | None:
+        """Take new estimates; None when they differ by less than is worth telling."""
+        if not _differs(self.eta_pickup_at, pickup_at) and not _differs(
+            self.eta_destination_at, destination_at
+        ):
+            return None
+        job = self._next(at, eta_pickup_at=pickup_at, eta_destination_at=destination_at)
+        return job, TripEtaChanged(job, at)
+
+    @property
+    def _index(self) -> int:
+        return STEPS.index(self.status)
+
+    @property
+    def _latest(self) -> datetime:
+        times: list[datetime | None] = [getattr(self, name) for name in TIMES.values()]
+        return max([self.accepted_at, *(each for each in times if each is not None)])
+
+    def _next(self, at: datetime, **values: object) -> Assignment:
+        changes: dict[str, Any] = dict(values)
+        return replace(self, **changes, updated_at=at, row_version=self.row_version + 1)
+
+    def _state(self, text: str) -> JobState:
+        return JobState(f"the job is {self.status} and {text}", state=self.status)
+
+
+def _differs(known: datetime | None, now: datetime | None) -> bool:
+    if known is None or now is None:
+        return known is not now
+    return abs(now - known) >= ETA_CHANGE

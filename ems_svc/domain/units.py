@@ -1,0 +1,125 @@
+"""A unit: a vehicle with its crew, and what it may do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from chassis.errors import AlreadyExists, FailedPrecondition
+from chassis.vocabulary import JobStatus, TransportLevel, UnitStatus, UnitType
+from ems_svc.domain.events import UnitStatusChanged
+from ems_svc.domain.levels import effective, suffices
+
+# What a dispatcher may set, and what a unit is while it has no job.
+IDLE = (
+    UnitStatus.AVAILABLE,
+    UnitStatus.ON_BREAK,
+    UnitStatus.OFF_DUTY,
+    UnitStatus.OUT_OF_SERVICE,
+    UnitStatus.MAINTENANCE,
+)
+FOLLOWS = {
+    JobStatus.ACCEPTED: UnitStatus.RESERVED,
+    JobStatus.EN_ROUTE: UnitStatus.EN_ROUTE,
+    JobStatus.AT_PICKUP: UnitStatus.AT_PICKUP,
+    JobStatus.IN_TRANSIT: UnitStatus.TRANSPORTING,
+    JobStatus.AT_DESTINATION: UnitStatus.AT_DESTINATION,
+}
+
+
+class UnitNotAvailable(FailedPrecondition):
+    reason = "UNIT_NOT_AVAILABLE"
+
+
+class UnitUnsuitable(FailedPrecondition):
+    reason = "UNIT_UNSUITABLE"
+
+
+class UnitOnJob(FailedPrecondition):
+    reason = "UNIT_ON_JOB"
+
+
+class UnitRetired(FailedPrecondition):
+    reason = "UNIT_RETIRED"
+
+
+class UnitNumberTaken(AlreadyExists):
+    reason = "UNIT_NUMBER_TAKEN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    agency_id: UUID
+    id: UUID
+    unit_number: str
+    type: UnitType
+    crew_level: TransportLevel
+    capabilities: list[str]
+    current_status: UnitStatus
+    current_assignment_id: UUID | None
+    shift_start_at: datetime | None
+    shift_end_at: datetime | None
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+    row_version: int
+
+    @property
+    def effective_level(self) -> TransportLevel:
+        return effective(self.type, self.crew_level)
+
+    def qualifies(self, level: TransportLevel, required: Sequence[str]) -> bool:
+        return suffices(self.effective_level, level) and set(required) <= set(self.capabilities)
+
+    def must_be_idle(self) -> None:
+        if not self.is_active:
+            raise UnitRetired("the unit is retired", state="RETIRED")
+        if self.current_assignment_id is not None:
+            raise UnitOnJob(
+                f"the unit is {self.current_status} on a job",
+                state=self.current_status,
+                assignment_id=str(self.current_assignment_id),
+            )
+
+    def not_booked(self, level: TransportLevel, required: Sequence[str]) -> FailedPrecondition:
+        """Say why the guarded booking left this unit as it is."""
+        if not self.is_active:
+            return UnitRetired("the unit is retired", state="RETIRED")
+        if self.current_status is not UnitStatus.AVAILABLE:
+            state = self.current_status
+            return UnitNotAvailable(f"the unit is {state}", state=state)
+        short = "its shift is over"
+        if not self.qualifies(level, required):
+            short = "it lacks the level or the equipment that the job needs"
+        return UnitUnsuitable(f"the unit cannot be assigned: {short}", state=self.current_status)
+
+    def set_status(self, status: UnitStatus, at: datetime) -> tuple[Unit, UnitStatusChanged]:
+        """Do something else, without a job before or after."""
+        self.must_be_idle()
+        return self._turn(status, self.current_assignment_id, at)
+
+    def retire(self, at: datetime) -> tuple[Unit, UnitStatusChanged]:
+        self.must_be_idle()
+        unit, _ = self._turn(UnitStatus.OUT_OF_SERVICE, None, at)
+        retired = replace(unit, is_active=False)
+        return retired, UnitStatusChanged(retired, at)
+
+    def follow(self, job: JobStatus, at: datetime) -> tuple[Unit, UnitStatusChanged]:
+        """Go where the job has come to; when it has ended, be free."""
+        if (status := FOLLOWS.get(job)) is None:
+            return self._turn(UnitStatus.AVAILABLE, None, at)
+        return self._turn(status, self.current_assignment_id, at)
+
+    def _turn(
+        self, status: UnitStatus, assignment_id: UUID | None, at: datetime
+    ) -> tuple[Unit, UnitStatusChanged]:
+        unit = replace(
+            self,
+            current_status=status,
+            current_assignment_id=assignment_id,
+            updated_at=at,
+            row_version=self.row_version + 1,
+        )
+        return unit, UnitStatusChanged(unit, at)

@@ -1,0 +1,1 @@
+"""The EMS database's Alembic versions."""
