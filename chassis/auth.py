@@ -50,3 +50,13 @@ def tenant(named: str) -> UUID:
     if "ANY_TENANT" in scopes() or (own is not None and named == str(own)):
         return UUID(named)
     raise PermissionDenied("the tenant named is not the caller's")
+
+
+def tenant_or_any(named: str) -> UUID | None:
+    """Return the tenant a request names, or None: every tenant's rows, for a caller of all.
+
+    Raises PermissionDenied like ``tenant``, also when a tenant's user names none.
+    """
+    if not named and "ANY_TENANT" in scopes():
+        return None
+    return tenant(named)
