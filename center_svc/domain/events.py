@@ -1,0 +1,54 @@
+"""What the center announces, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from center_svc.domain.sla_timers import SlaKind
+from chassis.vocabulary import ServiceType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ServiceEvent:
+    service_id: UUID
+    service_type: ServiceType
+    external_id: UUID
+    registry_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRegistered(_ServiceEvent):
+    service_name: str
+    configuration: dict[str, Any]
+    added_by: UUID
+    added_at: datetime
+    invitation_hash: bytes
+    invitation_expires_at: datetime
+
+
+class ServiceSuspended(_ServiceEvent):
+    """No new work for it; what runs finishes."""
+
+
+class ServiceReinstated(_ServiceEvent):
+    """It may work again."""
+
+
+class ServiceRetired(_ServiceEvent):
+    """It left for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaBreached:
+    hospital_id: UUID
+    transport_request_id: UUID
+    hospital_version: int
+    agency_id: UUID | None
+    kind: SlaKind
+    due_at: datetime
+
+
+Event = ServiceRegistered | ServiceSuspended | ServiceReinstated | ServiceRetired | SlaBreached

@@ -1,0 +1,151 @@
+"""The trail of all silos: appended to, never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from center_svc.domain.audit_log import AuditEntry, Recorded
+from center_svc.tables import audit_chain as chain
+from center_svc.tables import audit_log as table
+from chassis import auth, call, ids
+from chassis.errors import NotFound
+from chassis.sql import columns, compiled, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+from chassis.vocabulary import ActorKind, AuditOutcome, Silo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which entries; None lets all pass, and so does an empty list of ``actions``."""
+
+    organization_id: UUID | None
+    source_silos: Sequence[str]
+    user_id: UUID | None
+    entity_id: UUID | None
+    actions: Sequence[str]
+    since: datetime
+    until: datetime
+    before_at: datetime
+    before_id: UUID
+
+
+_ORGANIZATION = bindparam("organization_id", type_=Uuid)
+_USER = bindparam("user_id", type_=Uuid)
+_ENTITY = bindparam("entity_id", type_=Uuid)
+_ACTIONS = bindparam("actions", type_=ARRAY(Text))
+_BEFORE = tuple_(
+    bindparam("before_at", type_=DateTime(timezone=True)), bindparam("before_id", type_=Uuid)
+)
+_VISIBLE = or_(_ORGANIZATION.is_(None), table.c.organization_id == _ORGANIZATION)
+
+END = compiled(select(chain.c.chain_hash).where(same_key(chain)).with_for_update(), into=bytes)
+# The moment of recording is taken under the lock, so that it orders the chain.
+ADD = compiled(
+    insert(table)
+    .values({c.key: bindparam(c.key) for c in table.c} | {"recorded_at": func.clock_timestamp()})
+    .on_conflict_do_nothing()
+)
+GROW = compiled(
+    update(chain)
+    .where(same_key(chain))
+    .values(audit_log_id=bindparam("id"), chain_hash=bindparam("chain_hash"))
+)
+GET = compiled(select(table).where(same_key(table), _VISIBLE), into=Recorded)
+LIST = compiled(
+    select(table)
+    .where(
+        _VISIBLE,
+        table.c.source_silo == any_(bindparam("source_silos", type_=ARRAY(Text))),
+        or_(_USER.is_(None), table.c.user_id == _USER),
+        or_(_ENTITY.is_(None), table.c.entity_id == _ENTITY),
+        or_(func.cardinality(_ACTIONS) == 0, table.c.action == any_(_ACTIONS)),
+        table.c.occurred_at >= bindparam("since"),
+        table.c.occurred_at < bindparam("until"),
+        tuple_(table.c.occurred_at, table.c.id) < _BEFORE,
+    )
+    .order_by(table.c.occurred_at.desc(), table.c.id.desc())
+    .limit(bindparam("limit")),
+    into=Recorded,
+)
+
+
+async def add(uow: UnitOfWork, entry: AuditEntry) -> None:
+    """Append ``entry`` to its silo's chain, unless it is there already.
+
+    Locks the chain's end: call it after every other lock.
+    """
+    end = await uow.one(END, source_silo=entry.source_silo)
+    chain_hash = entry.link(end)
+    if await uow.execute(ADD, **columns(entry), chain_hash=chain_hash) == 1:
+        await uow.execute(GROW, source_silo=entry.source_silo, id=entry.id, chain_hash=chain_hash)
+
+
+async def note(
+    uow: UnitOfWork,
+    entity_type: str,
+    entity_id: UUID,
+    *,
+    at: datetime,
+    fields: Collection[str] = (),
+    reason: str = "",
+) -> None:
+    """Append what the caller of this RPC just did; call it after every other lock.
+
+    ``fields`` names what was changed.
+    """
+    caller, current = auth.caller(), call.current()
+    entry = AuditEntry(
+        id=ids.new(),
+        source_silo=Silo.CENTER,
+        organization_id=caller.tenant_id,
+        user_id=caller.user_id,
+        actor_kind=ActorKind.CENTER_USER,
+        action=current.method.rpartition("/")[2] if current else "",
+        entity_type=entity_type,
+        entity_id=entity_id,
+        changes={"fields": sorted(fields)} if fields else {},
+        outcome=AuditOutcome.ALLOWED,
+        reason=reason or None,
+        occurred_at=at,
+        ip_address=None,
+        request_id=_uuid(current.request_id) if current else None,
+    )
+    await add(uow, entry)
+
+
+async def get(rows: Rows, organization_id: UUID | None, id: UUID) -> Recorded:
+    """Return an entry of an organization, or of any for None."""
+    entry = await rows.optional(GET, organization_id=organization_id, id=id)
+    if entry is None:  # the same answer for another organization's: that it exists is not leaked
+        raise NotFound(f"audit log entry {id} does not exist")
+    return entry
+
+
+async def list_newest(rows: Rows, query: Query, limit: int) -> list[Recorded]:
+    return await rows.all(LIST, **columns(query), limit=limit)
+
+
+def _uuid(text: str) -> UUID | None:
+    """Read a request id; callers may have given another text than a uuid."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

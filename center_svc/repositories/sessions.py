@@ -1,0 +1,8 @@
+"""Logins, sessions and keys: the chassis's statements on this silo's tables."""
+
+from __future__ import annotations
+
+from center_svc.tables import metadata
+from chassis.identity import IdentityRows
+
+rows = IdentityRows.of(metadata, tenant=None, users="center_user")
