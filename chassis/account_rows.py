@@ -93,7 +93,7 @@ class AccountRows:
         return await rows.optional(self._get, tenant=login.tenant, user_id=login.user_id)
 
     async def add(self, uow: UnitOfWork, email: str, login: Login) -> None:
-        """Let a new user log in with ``email``; raises AlreadyExists if anybody does."""
+        """Reserve ``email`` for a user about to be added; raises AlreadyExists if it is taken."""
         known = {"email": login_name(email), "tenant": login.tenant, "user_id": login.user_id}
         if await uow.execute(self._add, **known) == 0:
             raise AlreadyExists("the address logs in already")

@@ -36,13 +36,12 @@ class IdentityRows:
     @classmethod
     def of(cls, metadata: MetaData, *, tenant: str | None, users: str) -> IdentityRows:
         """Compile them; ``users`` names the silo's user table, ``tenant`` its tenant column."""
-        accounts = AccountRows(metadata, tenant, users=users)
         return cls(
             tenant=tenant,
-            accounts=accounts,
+            accounts=AccountRows(metadata, tenant, users=users),
             sessions=SessionRows(metadata, tenant),
             throttle=LoginThrottle(metadata),
-            one_time=OneTimeTokens(metadata, tenant, accounts),
+            one_time=OneTimeTokens(metadata, tenant),
             keys=KeyRows(metadata),
         )
 

@@ -12,7 +12,7 @@ from chassis.errors import Unauthenticated
 from chassis.login_throttle import LoginThrottle
 from chassis.one_time_tokens import OneTimeTokens
 from chassis.passwords import Passwords
-from chassis.session_rows import SessionRows
+from chassis.session_rows import RevokeReason, SessionRows
 from chassis.sessions import Client, Opened, Sessions
 from chassis.signing_keys import SigningKeys
 from chassis.unit_of_work import Database
@@ -100,7 +100,7 @@ class Logins:
             if not used or not await self._accounts.set_password(uow, login, password_hash, now):
                 raise refusal
             await self._session_rows.revoke_all(
-                uow, login.tenant, login.user_id, reason="PASSWORD_CHANGED", at=now
+                uow, login.tenant, login.user_id, reason=RevokeReason.PASSWORD_CHANGED, at=now
             )
             await self._throttle.clear(uow, email)
 

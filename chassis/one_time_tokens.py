@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import MetaData, and_, bindparam, insert, select, update
 
 from chassis import ids
-from chassis.account_rows import AccountRows, Login
+from chassis.account_rows import Login
 from chassis.session_rows import owned, owner
 from chassis.sql import compiled
 from chassis.unit_of_work import Rows, UnitOfWork
@@ -38,10 +38,9 @@ def digest(text: str) -> bytes:
 
 
 class OneTimeTokens:
-    """Statements on ``one_time_token``; ``invite`` is all that a new user needs to log in."""
+    """Statements on ``one_time_token``."""
 
-    def __init__(self, metadata: MetaData, tenant: str | None, accounts: AccountRows) -> None:
-        self._accounts = accounts
+    def __init__(self, metadata: MetaData, tenant: str | None) -> None:
         table = metadata.tables["one_time_token"]
         names = ("id", "user_id", "purpose", "token_hash", "created_at", "expires_at")
         self._add = compiled(
@@ -62,33 +61,15 @@ class OneTimeTokens:
         self._void = compiled(update(table).where(open_ones).values(used_at=bindparam("at")))
 
     async def invite(
-        self, uow: UnitOfWork, login: Login, email: str, *, token_hash: bytes, at: datetime
-    ) -> datetime:
-        """Let a user log in with ``email`` once it has set a password; return until when it may.
-
-        Call it after adding the user. Raises AlreadyExists if somebody logs in with ``email``.
-        """
-        await self._accounts.add(uow, email, login)
-        expires = at + INVITED_FOR
-        await self.add(uow, login, "INVITATION", token_hash=token_hash, at=at, expires=expires)
-        return expires
-
-    async def add(
-        self,
-        uow: UnitOfWork,
-        login: Login,
-        purpose: str,
-        *,
-        token_hash: bytes,
-        at: datetime,
-        expires: datetime,
+        self, uow: UnitOfWork, login: Login, *, token_hash: bytes, at: datetime, expires: datetime
     ) -> None:
+        """Let a user, added in the same transaction, set its first password."""
         await uow.execute(
             self._add,
             tenant=login.tenant,
             id=ids.new(),
             user_id=login.user_id,
-            purpose=purpose,
+            purpose="INVITATION",
             token_hash=token_hash,
             created_at=at,
             expires_at=expires,

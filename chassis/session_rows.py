@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,16 @@ from chassis.unit_of_work import Rows, UnitOfWork
 LATEST = UUID(int=2**128 - 1)
 
 
+class RevokeReason(StrEnum):
+    """Why a session ended before its time."""
+
+    LOGOUT = "LOGOUT"
+    EXPIRED = "EXPIRED"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - no secret
+    ADMINISTRATOR = "ADMINISTRATOR"
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105 - no secret
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     id: UUID
@@ -24,7 +35,7 @@ class Session:
     last_used_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
-    revoke_reason: str | None
+    revoke_reason: RevokeReason | None
     ip_address: IPv4Address | IPv6Address | None
     user_agent: str | None
 
@@ -128,13 +139,19 @@ class SessionRows:
         await uow.execute(self._use, tenant=tenant, id=id, at=at)
 
     async def revoke(
-        self, uow: UnitOfWork, tenant: UUID | None, id: UUID, *, reason: str, at: datetime
+        self, uow: UnitOfWork, tenant: UUID | None, id: UUID, *, reason: RevokeReason, at: datetime
     ) -> Session | None:
         """End a session and return it; None if there is none that goes on."""
         return await uow.optional(self._revoke, tenant=tenant, id=id, reason=reason, at=at)
 
     async def revoke_all(
-        self, uow: UnitOfWork, tenant: UUID | None, user_id: UUID, *, reason: str, at: datetime
+        self,
+        uow: UnitOfWork,
+        tenant: UUID | None,
+        user_id: UUID,
+        *,
+        reason: RevokeReason,
+        at: datetime,
     ) -> None:
         """End every session of a user."""
         await uow.execute(self._revoke_all, tenant=tenant, user=user_id, reason=reason, at=at)

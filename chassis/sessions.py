@@ -19,7 +19,7 @@ from chassis.clock import Clock
 from chassis.errors import NotFound, PermissionDenied, Refusal, Unauthenticated
 from chassis.minting import AccessToken, SigningKey, may_call, mint
 from chassis.refresh_tokens import RefreshTokens, Secret
-from chassis.session_rows import LATEST, RefreshToken, Session, SessionRows
+from chassis.session_rows import LATEST, RefreshToken, RevokeReason, Session, SessionRows
 from chassis.signing_keys import SigningKeys
 from chassis.unit_of_work import Database, UnitOfWork
 
@@ -161,7 +161,7 @@ class Sessions:
         async with self._database.begin(tenant) as uow:
             session = _visible(await self._rows.lock(uow, tenant, id), id)
             own = session.user_id == auth.caller().user_id
-            reason = "LOGOUT" if own else "ADMINISTRATOR"
+            reason = RevokeReason.LOGOUT if own else RevokeReason.ADMINISTRATOR
             now = self._clock()
             return await self._rows.revoke(uow, tenant, id, reason=reason, at=now) or session
 
@@ -244,7 +244,7 @@ class Sessions:
     async def _end(
         self, uow: UnitOfWork, tenant: UUID | None, session: Session, now: datetime
     ) -> None:
-        await self._rows.revoke(uow, tenant, session.id, reason="TOKEN_REUSED", at=now)
+        await self._rows.revoke(uow, tenant, session.id, reason=RevokeReason.TOKEN_REUSED, at=now)
 
 
 def _is_repeat(used_at: datetime, session: Session, client: Client, now: datetime) -> bool:

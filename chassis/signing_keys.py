@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -181,7 +182,7 @@ class SigningKeys:
         )
 
 
-def public_fields(key: StoredKey) -> dict[str, object]:
+def public_fields(key: StoredKey) -> dict[str, Any]:
     """Give the fields that VerificationKey and SigningKeyPublished have in common."""
     return {
         "key_name": key.key_name,

@@ -1,0 +1,41 @@
+"""Follows the other silos' signing keys, so that their users' tokens are verified offline."""
+
+from __future__ import annotations
+
+from medport.center.events.v1 import signing_keys_pb2 as center
+from medport.hospital.events.v1 import signing_keys_pb2 as hospital
+
+from chassis.clock import instant
+from chassis.key_rows import TrustedKey
+from chassis.projection import Received
+from chassis.unit_of_work import UnitOfWork
+from ems_svc.repositories.sessions import rows
+
+
+async def project(uow: UnitOfWork, event: Received) -> None:
+    """Apply one event; a redelivered one changes nothing.
+
+    The payload's package names the silo that vouches for the key: no silo speaks for another.
+    """
+    match event.payload:
+        case center.SigningKeyPublished() as key:
+            await rows.keys.trust(uow, _trusted("CENTER", key))
+        case hospital.SigningKeyPublished() as key:
+            await rows.keys.trust(uow, _trusted("HOSPITAL", key))
+        case center.SigningKeyRevoked() as key:
+            await rows.keys.distrust(uow, "center", key.key_name, instant(key.revoke_time))
+        case hospital.SigningKeyRevoked() as key:
+            await rows.keys.distrust(uow, "hospital", key.key_name, instant(key.revoke_time))
+
+
+def _trusted(
+    silo: str, key: center.SigningKeyPublished | hospital.SigningKeyPublished
+) -> TrustedKey:
+    return TrustedKey(
+        silo=silo,
+        key_name=key.key_name,
+        algorithm=key.algorithm.upper(),
+        public_key=key.public_key,
+        not_before_at=instant(key.not_before_time),
+        not_after_at=instant(key.not_after_time),
+    )

@@ -1,0 +1,102 @@
+"""UserService: the people who act for an agency, managed by its administrators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from medport.ems.v1 import users_pb2 as pb
+from medport.ems.v1 import users_pb2_grpc as rpc
+
+from chassis import auth, ids, one_time_tokens
+from chassis.account_rows import Login
+from chassis.clock import Clock, timestamp
+from chassis.errors import NotFound
+from chassis.paging import Paging
+from chassis.unit_of_work import Database, UnitOfWork
+from chassis.wire import member, number
+from ems_svc.domain.users import UserRole
+from ems_svc.repositories import users
+from ems_svc.repositories.sessions import rows as identity
+from ems_svc.repositories.users import User
+
+
+class UserServicer(rpc.UserServiceServicer):
+    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+        self._database = database
+        self._clock = clock
+        self._paging = paging
+
+    async def CreateUser(
+        self, request: pb.CreateUserRequest, context: object
+    ) -> pb.CreateUserResponse:
+        agency_id, now = auth.tenant(request.agency_id), self._clock()
+        login, token = Login(agency_id, ids.new()), one_time_tokens.new()
+        expires = now + one_time_tokens.INVITED_FOR
+
+        async with self._database.begin(agency_id) as uow:
+            await _add(uow, login, request.ems_agency_user, now)
+            await identity.one_time.invite(
+                uow, login, token_hash=token.hash, at=now, expires=expires
+            )
+            user = await users.get(uow, agency_id, login.user_id)
+            return uow.answered(_created(user, token.text, expires))
+
+    async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
+        agency_id, user_id = auth.tenant(request.agency_id), UUID(request.user_id)
+        if user_id != auth.caller().user_id and "OWN_TENANT" not in auth.scopes():
+            raise NotFound(f"user {user_id} does not exist")
+        user = await users.get(self._database.read(agency_id), agency_id, user_id)
+        return pb.GetUserResponse(ems_agency_user=_user(user))
+
+    async def ListUsers(
+        self, request: pb.ListUsersRequest, context: object
+    ) -> pb.ListUsersResponse:
+        agency_id = auth.tenant(request.agency_id)
+        page = self._paging.page(request)
+        after = UUID(page.after[0]) if page.after else users.FIRST
+        rows = self._database.read(agency_id)
+        found = await users.list_users(rows, agency_id, after=after, most=page.fetch)
+        shown, token = page.cut(found, lambda user: (user.id,))
+        return pb.ListUsersResponse(
+            ems_agency_users=[_user(user) for user in shown], next_page_token=token
+        )
+
+
+async def _add(uow: UnitOfWork, login: Login, given: pb.EmsAgencyUser, at: datetime) -> None:
+    await identity.accounts.add(uow, given.email, login)
+    await users.add(
+        uow,
+        login,
+        email=given.email,
+        name=given.name,
+        role=member(UserRole, pb.EmsAgencyUserRole, given.role),
+        phone=given.phone or None,
+        unit_id=UUID(given.unit_id) if given.unit_id else None,
+        at=at,
+    )
+
+
+def _created(user: User, token: str, expires: datetime) -> pb.CreateUserResponse:
+    return pb.CreateUserResponse(
+        ems_agency_user=_user(user),
+        invitation_token=token,
+        invitation_expire_time=timestamp(expires),
+    )
+
+
+def _user(user: User) -> pb.EmsAgencyUser:
+    return pb.EmsAgencyUser(
+        id=str(user.id),
+        agency_id=str(user.agency_id),
+        email=user.email,
+        name=user.name,
+        role=number(pb.EmsAgencyUserRole, user.role),
+        is_active=user.is_active,
+        phone=user.phone or "",
+        last_login_time=timestamp(user.last_login_at),
+        unit_id=str(user.unit_id or ""),
+        create_time=timestamp(user.created_at),
+        update_time=timestamp(user.updated_at),
+        etag=str(user.row_version),
+    )

@@ -1,0 +1,8 @@
+"""Logins, sessions and keys: the chassis's statements on this silo's tables."""
+
+from __future__ import annotations
+
+from chassis.identity import IdentityRows
+from hospital_svc.tables import metadata
+
+rows = IdentityRows.of(metadata, tenant="hospital_id", users="hospital_user")
