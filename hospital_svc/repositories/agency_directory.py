@@ -1,0 +1,66 @@
+"""The agencies, as the EMS silo announced them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+from chassis.vocabulary import RegistryStatus
+from hospital_svc.tables import agency_directory as table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryAgency:
+    agency_id: UUID
+    name: str
+    phone: str | None
+    city: str | None
+    state: str | None
+    latitude: float | None
+    longitude: float | None
+    levels: list[str]
+    capabilities: list[str]
+    registry_status: RegistryStatus
+    registry_version: int
+    agency_version: int
+
+
+_after = bindparam("after", type_=Uuid)
+STANDING = compiled(select(table.c.registry_status).where(same_key(table)), into=RegistryStatus)
+LIST = compiled(
+    select(table)
+    .where(or_(_after.is_(None), table.c.agency_id > _after))
+    .order_by(table.c.agency_id)
+    .limit(bindparam("fetch")),
+    into=DirectoryAgency,
+)
+_new = insert(table).values({column.key: bindparam(column.key) for column in table.c})
+PUT = compiled(
+    _new.on_conflict_do_update(
+        index_elements=["agency_id"],
+        set_=other_columns(table),
+        where=table.c.agency_version < bindparam("agency_version"),
+    )
+)
+
+
+async def standing(rows: Rows, agency_id: UUID) -> RegistryStatus | None:
+    """Return an agency's standing in the mesh; None for one that nobody has announced."""
+    return await rows.optional(STANDING, agency_id=agency_id)
+
+
+async def list_by_id(
+    rows: Rows, *, after: Sequence[str] | None, fetch: int
+) -> list[DirectoryAgency]:
+    return await rows.all(LIST, after=UUID(after[0]) if after else None, fetch=fetch)
+
+
+async def put(uow: UnitOfWork, agency: DirectoryAgency) -> None:
+    """Keep ``agency`` unless a newer version is here."""
+    await uow.execute(PUT, **columns(agency))

@@ -1,0 +1,127 @@
+"""Which agencies a hospital asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from sqlalchemy import Integer, Select, Uuid, bindparam, delete, insert, or_, select, tuple_, update
+
+from chassis.errors import NotFound
+from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+from hospital_svc.domain.offers import Preference
+from hospital_svc.domain.refusals import PreferenceExists
+from hospital_svc.tables import agency_directory
+from hospital_svc.tables import hospital_agency_preference as table
+
+ONE_PER_AGENCY = "hospital_agency_preference_agency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyPreference:
+    hospital_id: UUID
+    id: UUID
+    agency_id: UUID
+    is_active: bool
+    preference_order: int
+    notes: str | None
+    created_at: datetime
+    updated_at: datetime
+    row_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A preference, and the name of its agency if the directory knows it."""
+
+    preference: AgencyPreference
+    agency_name: str | None
+
+
+def _shown(*row: Any) -> Shown:  # noqa: ANN401 - the table's columns, then the name
+    *values, agency_name = row
+    fields = dict(zip((column.key for column in table.c), values, strict=True))
+    return Shown(AgencyPreference(**fields), agency_name)
+
+
+def _select() -> Select[Any]:
+    named = agency_directory.c.agency_id == table.c.agency_id
+    return select(table, agency_directory.c.name).outerjoin(agency_directory, named)
+
+
+_after_order = bindparam("after_order", type_=Integer)
+_after = tuple_(_after_order, bindparam("after_id", type_=Uuid))
+_own = table.c.hospital_id == bindparam("hospital_id")
+SHOW = compiled(_select().where(same_key(table)), into=_shown)
+LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=AgencyPreference)
+LIST = compiled(
+    _select()
+    .where(
+        _own,
+        or_(_after_order.is_(None), tuple_(table.c.preference_order, table.c.id) > _after),
+    )
+    .order_by(table.c.preference_order, table.c.id)
+    .limit(bindparam("fetch")),
+    into=_shown,
+)
+ACTIVE = compiled(
+    select(table.c.preference_order, table.c.agency_id).where(_own, table.c.is_active),
+    into=Preference,
+)
+ADD = compiled(insert(table).values({column.key: bindparam(column.key) for column in table.c}))
+SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
+REMOVE = compiled(delete(table).where(same_key(table)))
+
+
+def _missing(id: UUID) -> NotFound:
+    return NotFound("the preference does not exist", resource="agency_preference", id=str(id))
+
+
+async def show(rows: Rows, hospital_id: UUID, id: UUID) -> Shown:
+    shown = await rows.optional(SHOW, hospital_id=hospital_id, id=id)
+    if shown is None:
+        raise _missing(id)
+    return shown
+
+
+async def lock(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> AgencyPreference:
+    preference = await uow.optional(LOCK, hospital_id=hospital_id, id=id)
+    if preference is None:
+        raise _missing(id)
+    return preference
+
+
+async def list_in_order(
+    rows: Rows, hospital_id: UUID, *, after: Sequence[str] | None, fetch: int
+) -> list[Shown]:
+    order, id = after or (None, None)
+    key = {"after_order": order and int(order), "after_id": id and UUID(id)}
+    return await rows.all(LIST, hospital_id=hospital_id, **key, fetch=fetch)
+
+
+async def list_active(rows: Rows, hospital_id: UUID) -> list[Preference]:
+    """Return what the planning of offers needs; a hospital has tens of them, not thousands."""
+    return await rows.all(ACTIVE, hospital_id=hospital_id)
+
+
+async def add(uow: UnitOfWork, preference: AgencyPreference) -> None:
+    """Add a preference; raises PreferenceExists when the hospital has one for the agency."""
+    try:
+        await uow.execute(ADD, **columns(preference))
+    except UniqueViolation as taken:
+        if taken.diag.constraint_name == ONE_PER_AGENCY:
+            raise PreferenceExists("the hospital has a preference for this agency") from taken
+        raise
+
+
+async def save(uow: UnitOfWork, preference: AgencyPreference) -> None:
+    await uow.execute(SAVE, **columns(preference))
+
+
+async def remove(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> None:
+    await uow.execute(REMOVE, hospital_id=hospital_id, id=id)
