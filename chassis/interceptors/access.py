@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from chassis.auth import Principal
-from chassis.errors import PermissionDenied, Refusal, Unauthenticated
+from chassis.errors import PermissionDenied, Unauthenticated
 from chassis.interceptors.guards import Context, Guard, Rpc
 from chassis.interceptors.methods import Method
 
@@ -67,11 +67,14 @@ def granted(method: Method, principal: Principal) -> frozenset[str]:
 
 
 async def _again(rpc: Rpc, authenticate: Authenticate, token: str, seconds: float) -> None:
-    """Ask again while a stream is open: tokens expire, sessions are revoked, roles change."""
+    """Ask again while a stream is open: tokens expire, sessions are revoked, roles change.
+
+    A stream also ends when nobody can tell any more: its caller resumes once somebody can.
+    """
     while True:
         await asyncio.sleep(seconds)
         try:
             await _enter(rpc, authenticate, token)
-        except Refusal as refusal:
+        except Exception as refusal:  # noqa: BLE001 - it ends the stream, which judges it
             rpc.interruption.interrupt(refusal)
             return

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import psycopg
@@ -13,11 +14,13 @@ import psycopg
 from chassis import ids, sqlstates, telemetry
 from chassis.errors import Refusal
 from chassis.interceptors.guards import Context, Guard, Rpc
-from chassis.interceptors.statuses import Fault, status
+from chassis.interceptors.statuses import Fault, Unimplemented, code, status
 
 SERVED_BY = "x-medport-served-by"
 REQUEST_ID = "x-request-id"
 DETAILS = "grpc-status-details-bin"
+Stamp = tuple[tuple[str, str], ...]
+
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -44,14 +47,14 @@ def guard(
             if task is not None and task.cancelling():
                 raise  # the caller left, or the server stops: nobody to answer
             # Unanswered, a cancellation from inside leaves the caller waiting (grpc #29248).
-            await _abort(rpc, _judged(cancelled, rpc, silo), silo, stamp)
+            await _abort(rpc.context, _judged(cancelled, rpc, silo), silo, stamp)
         except Exception as error:  # noqa: BLE001 - unguarded, grpc.aio sends its text to the caller
             if sqlstates.is_lost(error):
                 on_lost()
             refusal = _judged(error, rpc, silo)
             if refusal.reason == "OVERLOADED" and not is_up():
                 refusal = sqlstates.unavailable(silo)
-            await _abort(rpc, refusal, silo, stamp)
+            await _abort(rpc.context, refusal, silo, stamp)
         else:
             context = rpc.context
             context.set_trailing_metadata((*(context.trailing_metadata() or ()), *stamp))
@@ -86,8 +89,24 @@ def _judged(error: BaseException, rpc: Rpc, silo: str) -> Refusal:
     return refusal
 
 
-async def _abort(rpc: Rpc, refusal: Refusal, silo: str, stamp: tuple[tuple[str, str], ...]) -> None:
-    made = status(refusal, f"medport.{silo}.v1", rpc.call.request_id)
-    code = next(each for each in grpc.StatusCode if each.value[0] == made.code)
+async def _abort(context: Context, refusal: Refusal, silo: str, stamp: Stamp) -> None:
+    made = status(refusal, f"medport.{silo}.v1", dict(stamp)[REQUEST_ID])
     trailers = (*stamp, (DETAILS, made.SerializeToString()))
-    await rpc.context.abort(code, made.message, trailers)
+    await context.abort(code(refusal), made.message, trailers)
+
+
+class Unserved(grpc.GenericRpcHandler):
+    """Answers for every method that nobody else does, in the words of the contract."""
+
+    def __init__(self, silo: str, served_by: str) -> None:
+        self._silo = silo
+        self._served_by = served_by
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        refusal = Unimplemented(f"{details.method} is not served here", method=details.method)
+
+        async def refuse(_request: bytes, context: Context) -> None:
+            stamp = ((SERVED_BY, self._served_by), (REQUEST_ID, request_id(context)))
+            await _abort(context, refusal, self._silo, stamp)
+
+        return grpc.unary_unary_rpc_method_handler(refuse)

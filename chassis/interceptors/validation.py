@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from protovalidate import Validator, Violation
@@ -57,10 +58,12 @@ def valid(raw: bytes, parse: Callable[[bytes], Message]) -> Message:
     return message
 
 
-def warm_up(messages: Iterator[type[Message]]) -> None:
-    """Compile the rules of ``messages`` before the first caller has to wait for it."""
-    for message in messages:
-        _violations(message())
+def warm_up(services: Iterable[str]) -> None:
+    """Compile the rules of what ``services`` take, before the first caller has to wait for it."""
+    pool = descriptor_pool.Default()
+    for service in services:
+        for method in pool.FindServiceByName(service).methods:
+            _violations(message_factory.GetMessageClass(method.input_type)())
 
 
 def _violations(message: Message) -> list[Violation]:

@@ -30,8 +30,9 @@ RULES: Any = validate_pb2  # its names are made at run time
 
 
 def _field(name: str, number: int, type_: Any, **more: Any) -> descriptor_pb2.FieldDescriptorProto:
+    label = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
     return descriptor_pb2.FieldDescriptorProto(
-        name=name, number=number, type=type_, label=1, **more
+        name=name, number=number, type=type_, label=label, **more
     )
 
 

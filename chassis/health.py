@@ -1,0 +1,130 @@
+"""Health of a process: the standard protocol, and the program that container checks run.
+
+python -m chassis.health 127.0.0.1:50051
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from chassis.channels import CHANNEL
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+Context = grpc.aio.ServicerContext[Any, Any]
+
+SERVICE = "grpc.health.v1.Health"
+MOST_NAMES = 100  # the protocol lets a server refuse to list more
+_PATIENCE_SECONDS = 3
+
+
+class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package has no types
+    """Check as shipped; Watch ends with the process; List added; names start as NOT_SERVING.
+
+    The shipped servicer would call a process healthy before its database was ever asked.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        self._server_status = dict.fromkeys(("", *names), NOT_SERVING)
+        self._ended = False
+
+    async def turn(self, *, serving: bool) -> None:
+        """Give every name the same status: they share one database."""
+        for name in tuple(self._server_status):
+            await self.set(name, SERVING if serving and not self._ended else NOT_SERVING)
+
+    async def end(self) -> None:
+        """Say NOT_SERVING for good, and end the watches: a stopping server would wait for them."""
+        self._ended = True
+        await self.turn(serving=False)
+        for condition in tuple(self._server_watchers.values()):
+            async with condition:
+                condition.notify_all()
+
+    async def Watch(  # noqa: N802 - the protocol's name
+        self, request: health_pb2.HealthCheckRequest, _context: Context
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Send the status of a name, and each change of it, until ``end``."""
+        condition, sent = self._server_watchers[request.service], None
+        while True:
+            async with condition:
+                while (status := self._status_of(request.service)) == sent and not self._ended:
+                    await condition.wait()
+            if status != sent:
+                yield health_pb2.HealthCheckResponse(status=status)
+            sent = status
+            if self._ended:
+                return
+
+    def _status_of(self, service: str) -> object:
+        unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        return self._server_status.get(service, unknown)
+
+    async def List(  # noqa: N802 - the protocol's name
+        self,
+        _request: health_pb2.HealthListRequest,
+        context: Context,
+    ) -> health_pb2.HealthListResponse:
+        if len(self._server_status) > MOST_NAMES:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            await context.abort(code, f"more than {MOST_NAMES} names: ask for one")
+        statuses = {
+            name: health_pb2.HealthCheckResponse(status=status)
+            for name, status in self._server_status.items()
+        }
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+
+def names(services: Iterable[str]) -> list[str]:
+    """Return what health knows besides ``""``: each service and its package."""
+    listed = list(services)
+    return sorted({*listed, *(service.rpartition(".")[0] for service in listed)})
+
+
+def add(server: grpc.aio.Server, services: Iterable[str]) -> Health:
+    """Serve health about ``services``, unguarded, as generic handlers."""
+    servicer = Health(names(services))
+    request, response = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+    handlers = {
+        "Check": grpc.unary_unary_rpc_method_handler(
+            servicer.Check, request.FromString, response.SerializeToString
+        ),
+        "List": grpc.unary_unary_rpc_method_handler(
+            servicer.List,
+            health_pb2.HealthListRequest.FromString,
+            health_pb2.HealthListResponse.SerializeToString,
+        ),
+        "Watch": grpc.unary_stream_rpc_method_handler(
+            servicer.Watch, request.FromString, response.SerializeToString
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    return servicer
+
+
+def main(arguments: list[str]) -> int:
+    """Exit 0 if the process at the given address serves, 1 if not, 2 without an address."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m chassis.health ADDRESS\n")
+        return 2
+    with grpc.insecure_channel(arguments[0], options=CHANNEL) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE_SECONDS)
+        except grpc.RpcError as error:
+            sys.stderr.write(f"{arguments[0]}: {error.code().name}\n")
+            return 1
+    if answer.status != SERVING:
+        sys.stderr.write(f"{arguments[0]}: NOT_SERVING\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

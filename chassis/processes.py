@@ -1,0 +1,87 @@
+"""The commands of a silo: ``python -m hospital_svc serve`` and ``migrate``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+import psycopg
+import uvloop
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from chassis import migrations, settings, telemetry
+from chassis.environment import BadSettings
+from chassis.server import Build, CannotListen, Process
+from chassis.settings import SiloSettings
+
+Command = Callable[[list[str]], int]
+
+FAILED, WRONG = 1, 2
+
+
+def main(build: Build, package: str, more: Mapping[str, Command] | None = None) -> int:
+    """Run the command that the arguments name; return the exit status.
+
+    ``more`` adds a silo's own commands to ``serve`` and ``migrate``.
+    """
+    commands: dict[str, Command] = {
+        "serve": lambda _: serve(build, settings.or_exit(settings.silo)),
+        "migrate": lambda _: migrate(build.name, package),
+        **(more or {}),
+    }
+    name, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    if name not in commands:
+        sys.stderr.write(f"usage: python -m {package} {' | '.join(commands)}\n")
+        return WRONG
+    return commands[name](rest)
+
+
+def serve(build: Build, given: SiloSettings) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second one ends the process at once."""
+    telemetry.configure(given.log_level, build.name)
+    telemetry.log.info("starting", **settings.redacted(given))
+    try:
+        uvloop.run(_serve(build, given))
+    except CannotListen as taken:
+        sys.stderr.write(f"MEDPORT_LISTEN: cannot listen on {taken}\n")
+        return WRONG
+    except BadSettings as bad:  # what a composition root could not use
+        sys.stderr.writelines(f"{mistake}\n" for mistake in bad.mistakes)
+        return WRONG
+    return 0
+
+
+async def _serve(build: Build, given: SiloSettings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop, each)
+    process = Process(build, given)
+    await process.start()
+    await stopping.wait()
+    await process.stop()
+
+
+def migrate(silo: str, package: str) -> int:
+    """Bring the silo's database to the newest schema, as its owner."""
+    given = settings.or_exit(lambda: settings.migration(silo))
+    telemetry.configure("INFO", f"{silo} migrate")
+    try:
+        migrations.migrate(package, given.database, given.service_role)
+        revision = migrations.revision_of(given.database)
+    except (psycopg.Error, SQLAlchemyError, CommandError) as error:
+        telemetry.fault(error)
+        sys.stderr.write(f"{silo}: {type(error).__name__}: the database was not migrated\n")
+        return FAILED
+    telemetry.log.info("migrated", revision=revision)
+    return 0

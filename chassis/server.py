@@ -1,0 +1,186 @@
+"""Runs one silo's process: what its composition root made, behind guards, health and reflection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+import grpc
+
+from chassis import health, reflection, telemetry
+from chassis.availability import Availability
+from chassis.channels import SERVER
+from chassis.clock import Clock, utc_now
+from chassis.errors import Refusal
+from chassis.interceptors import (
+    access,
+    availability,
+    deadlines,
+    errors,
+    idempotency,
+    logging,
+    validation,
+)
+from chassis.interceptors.guards import Context, Guard, GuardedServer
+from chassis.interceptors.statuses import code
+from chassis.pool import Pool, pool
+from chassis.settings import SiloSettings
+from chassis.timers import Timer, Timers
+from chassis.unit_of_work import Database
+
+POOL_SIZE = 16
+GRACE_SECONDS = 15.0
+NOTICE_SECONDS = 0.5  # between NOT_SERVING and the end of new calls
+
+
+class CannotListen(Exception):
+    """The address is taken, or not this machine's."""
+
+
+class Part(Protocol):
+    """A piece of a process with a life of its own: publishing, a following, timers."""
+
+    async def start(self) -> None:
+        """Begin, without waiting for a database that may be away."""
+
+    def drain(self) -> None:
+        """Let what is open end well, soon."""
+
+    async def stop(self) -> None:
+        """End everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What a composition root is given. ``draining`` is set when open streams are to end."""
+
+    settings: SiloSettings
+    pool: Pool
+    clock: Clock
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silo:
+    """What a composition root makes; ``add_to`` registers its servicers where it is told to."""
+
+    add_to: Sequence[Callable[[Any], None]]
+    authenticate: access.Authenticate
+    database: Database
+    timers: Sequence[Timer] = ()
+    parts: Sequence[Part] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Which silo a process is, the oldest schema its code runs on, and how it is put together."""
+
+    name: str
+    revision: str
+    compose: Callable[[Kit], Silo]
+
+
+class Process:
+    """One silo, from its first listening to its last answer."""
+
+    def __init__(self, build: Build, settings: SiloSettings, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._name = build.name
+        self._served_by = f"{build.name}/{uuid4().hex[:12]}"
+        self._pool = pool(settings.database, size=POOL_SIZE, name=build.name)
+        self._kit = Kit(settings=settings, pool=self._pool, clock=clock)
+        self._silo = build.compose(self._kit)
+        self._availability = Availability(settings.database, build.revision)
+        timers = Timers(self._silo.timers, self._silo.database, clock, self._is_up)
+        self._parts: list[Part] = [*self._silo.parts, timers]
+        self._server = grpc.aio.server(options=SERVER)
+        self._health = self._serve_everything()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen. Health says NOT_SERVING until the database answers with a schema new enough.
+
+        Raises CannotListen.
+        """
+        try:
+            self.port = self._server.add_insecure_port(self._settings.listen)
+        except RuntimeError:
+            raise CannotListen(self._settings.listen) from None
+        await self._pool.open(wait=False)
+        self._availability.hear_loss(lambda: self._background(self._pool.drain()))
+        await self._server.start()
+        self._background(self._availability.watch())
+        self._background(self._follow_health())
+        for part in self._parts:
+            await part.start()
+        telemetry.log.info("listening", address=self._settings.listen, port=self.port)
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Drain: refuse what is new, let what is open end, then end it after ``grace`` seconds."""
+        telemetry.log.info("draining")
+        await self._health.end()
+        self._kit.draining.set()
+        for part in self._parts:
+            part.drain()
+        await asyncio.sleep(min(NOTICE_SECONDS, grace))
+        await self._server.stop(grace)
+        for part in reversed(self._parts):
+            await part.stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pool.close()
+        telemetry.log.info("stopped")
+
+    def _serve_everything(self) -> health.Health:
+        guarded = GuardedServer(self._server, self._guards())
+        for add_to in self._silo.add_to:
+            add_to(guarded)
+        validation.warm_up(guarded.services)
+        if self._settings.reflection != "off":
+            described = reflection.describing(guarded.services)
+            is_open = self._settings.reflection == "open"
+            reflection.add(self._server, described, reflection.anybody if is_open else self._admit)
+        added = health.add(self._server, guarded.services)
+        self._server.add_generic_rpc_handlers((errors.Unserved(self._name, self._served_by),))
+        return added
+
+    def _guards(self) -> list[Guard]:
+        suspect = self._availability.suspect
+        return [
+            errors.guard(self._name, self._served_by, suspect, self._is_up),
+            logging.guard(self._name),
+            deadlines.guard,
+            availability.guard(self._name, self._availability),
+            access.guard(self._silo.authenticate),
+            validation.guard,
+            idempotency.guard,
+        ]
+
+    def _is_up(self) -> bool:
+        return self._availability.is_up
+
+    async def _admit(self, context: Context) -> None:
+        """Let whoever holds a token of this silo read its contract."""
+        try:
+            await self._silo.authenticate(access.bearer(context))
+        except Refusal as refusal:
+            await context.abort(code(refusal), refusal.text)
+
+    async def _follow_health(self) -> None:
+        async for is_up in self._availability.changes():
+            await self._health.turn(serving=is_up)
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            telemetry.fault(error, task=task.get_name())
