@@ -1,0 +1,57 @@
+"""The audit trail: rows are added and never changed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from chassis import call, ids
+from chassis.clock import utc_now
+from chassis.sql import columns, compiled
+from chassis.unit_of_work import UnitOfWork
+from chassis.vocabulary import ActorKind, AuditOutcome
+from ems_svc.domain.audit_entries import AuditEntry
+from ems_svc.domain.events import AccessAudited
+from ems_svc.tables import metadata
+
+ADD = compiled(insert(metadata.tables["audit_entry"]))
+
+_KINDS = {
+    "hospital": ActorKind.HOSPITAL_USER,
+    "ems": ActorKind.EMS_USER,
+    "center": ActorKind.CENTER_USER,
+}
+
+
+async def record(
+    uow: UnitOfWork, agency_id: UUID, entity_type: str, entity_id: UUID, **changes: object
+) -> AccessAudited:
+    """Note what the RPC under way did to what; ``changes`` are never about a patient."""
+    current = call.current()
+    principal = current.principal if current else None
+    entry = AuditEntry(
+        agency_id=agency_id,
+        id=ids.new(),
+        user_id=principal.user_id if principal else None,
+        actor_kind=_KINDS.get(principal.silo if principal else "", ActorKind.SYSTEM),
+        action=current.method.rpartition("/")[2] if current else "System",
+        entity_type=entity_type,
+        entity_id=entity_id,
+        changes={name: str(value) for name, value in changes.items()},
+        outcome=AuditOutcome.ALLOWED,
+        reason=None,
+        occurred_at=utc_now(),
+        ip_address=None,
+        request_id=_uuid(current.request_id) if current else None,
+    )
+    await uow.execute(ADD, **columns(entry))
+    return AccessAudited(entry)
+
+
+def _uuid(text: str) -> UUID | None:
+    """Return a caller's request id, if it is the kind that the column takes."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

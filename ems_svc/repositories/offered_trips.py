@@ -1,0 +1,74 @@
+"""The row per trip that is locked before anything is decided about it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+from ems_svc.domain.offered_trips import OfferedTrip, OfferState
+from ems_svc.tables import offered_trip as table
+
+GET = compiled(select(table).where(same_key(table)), into=OfferedTrip)
+LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=OfferedTrip)
+HOLD = compiled(select(table).where(same_key(table)).with_for_update(read=True), into=OfferedTrip)
+ADD = compiled(insert(table).on_conflict_do_nothing())
+SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
+OPEN = compiled(
+    select(table)
+    .where(table.c.state == OfferState.OPEN)
+    .order_by(table.c.hospital_id, table.c.transport_request_id),
+    into=OfferedTrip,
+)
+AWAITING = compiled(
+    select(table)
+    .where(table.c.confirm_deadline_at.is_not(None))
+    .order_by(table.c.hospital_id, table.c.transport_request_id),
+    into=OfferedTrip,
+)
+
+
+async def find(rows: Rows, hospital_id: UUID, transport_request_id: UUID) -> OfferedTrip | None:
+    return await rows.optional(
+        GET, hospital_id=hospital_id, transport_request_id=transport_request_id
+    )
+
+
+async def lock(
+    uow: UnitOfWork, hospital_id: UUID, transport_request_id: UUID
+) -> OfferedTrip | None:
+    """Read a trip and hold its row until the transaction ends; None when it is not known."""
+    return await uow.optional(
+        LOCK, hospital_id=hospital_id, transport_request_id=transport_request_id
+    )
+
+
+async def hold(
+    uow: UnitOfWork, hospital_id: UUID, transport_request_id: UUID
+) -> OfferedTrip | None:
+    """Keep a trip from being decided while a bid on it is made; others may bid meanwhile."""
+    return await uow.optional(
+        HOLD, hospital_id=hospital_id, transport_request_id=transport_request_id
+    )
+
+
+async def add(uow: UnitOfWork, trip: OfferedTrip) -> bool:
+    """Add a trip; False when it is here already."""
+    return await uow.execute(ADD, **columns(trip)) == 1
+
+
+async def save(uow: UnitOfWork, trip: OfferedTrip) -> None:
+    await uow.execute(SAVE, **columns(trip))
+
+
+async def open_ones(rows: Rows) -> list[OfferedTrip]:
+    """Return every trip that takes bids: those of the last hours."""
+    return await rows.all(OPEN)
+
+
+async def awaiting(rows: Rows) -> list[OfferedTrip]:
+    """Return the trips whose agency has yet to answer an award by hand."""
+    return await rows.all(AWAITING)
