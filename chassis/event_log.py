@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import structlog
 from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 
 from chassis import event_log_metrics as metrics
+from chassis import telemetry
 from chassis.event_log_connections import HUNG_SECONDS, Tasks, keep_connected
 from chassis.event_log_signals import LOG, OUTBOX, Listener, Notifier, Signal
 from chassis.within import within
@@ -35,8 +35,6 @@ _WAITING = """
 SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0)::float8
   FROM outbox
 """
-
-_log = structlog.get_logger(__name__)
 
 
 def schema(service_role: str) -> str:
@@ -102,7 +100,7 @@ class Upkeep:
         try:
             await connection.execute(_TRIM, (KEEP, HARD_CAP))
         except LockNotAvailable:  # somebody reads the oldest partition: it goes a minute later
-            _log.info("event_log_trim_postponed")
+            telemetry.log.info("event_log_trim_postponed")
 
     async def _measure(self, connection: AsyncConnection) -> None:
         row: Any = await (await connection.execute(_WAITING)).fetchone()

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import structlog
 from psycopg import AsyncConnection, Error
 
+from chassis import telemetry
 from chassis.backoff import Backoff
 from chassis.within import within
 
@@ -17,8 +17,6 @@ STATEMENT_SECONDS = 5
 HUNG_SECONDS = 12  # a server that is stopped, not gone, answers nothing and closes nothing
 STOP_SECONDS = 0.1
 HEALTHY_SECONDS = 30.0
-
-_log = structlog.get_logger(__name__)
 
 Use = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -49,7 +47,9 @@ async def keep_connected(dsn: str, use: Use) -> None:
             async with connection:
                 await use(connection)
         except (Error, OSError, TimeoutError) as lost:  # the loop outlives its database
-            _log.warning("event_log_connection_lost", type=type(lost).__name__, use=_name(use))
+            telemetry.log.warning(
+                "event_log_connection_lost", type=type(lost).__name__, use=_name(use)
+            )
         if clock() - began > HEALTHY_SECONDS:
             backoff.reset()
         await asyncio.sleep(backoff.next())
@@ -85,5 +85,5 @@ async def _survive(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> 
         try:
             await loop()
         except Exception as fault:  # noqa: BLE001 - a silo without its sequencer is mute for ever
-            _log.error("task_failed", task=name, type=type(fault).__name__)
+            telemetry.fault(fault, task=name)
         await asyncio.sleep(backoff.next())

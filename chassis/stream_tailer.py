@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
 from chassis import event_log_metrics as metrics
-from chassis import resume_tokens
+from chassis import resume_tokens, telemetry
 from chassis.errors import Refusal
 from chassis.event_log import tick
 from chassis.event_log_connections import HUNG_SECONDS, keep_connected
@@ -27,8 +26,6 @@ CORRUPT_SECONDS = 5.0
 
 # COLUMNS is a constant of ours.
 _NEXT = f"SELECT {COLUMNS} FROM event_log WHERE position > %s ORDER BY position LIMIT %s"  # noqa: S608
-
-_log = structlog.get_logger(__name__)
 
 
 class Tailer:
@@ -91,7 +88,7 @@ class Tailer:
         if before is None:
             self.ring.restart(found.last)
         elif not _continues(found, before, self.ring.tail):
-            _log.error("event_log_diverged", position=self.ring.tail, head=found.last)
+            telemetry.log.error("event_log_diverged", position=self.ring.tail, head=found.last)
             self.generation += 1
             self.ring.restart(found.last)
         self.fault = None
@@ -122,7 +119,7 @@ class Tailer:
             self.ring.extend(entries)
         except LogCorrupt as gap:
             self.fault = gap
-            _log.critical("event_log_corrupt", position=gap.facts["position"])
+            telemetry.log.critical("event_log_corrupt", position=gap.facts["position"])
         self.wake()
         if self.fault is not None:
             await asyncio.sleep(CORRUPT_SECONDS)

@@ -1,0 +1,61 @@
+"""Follows another silo's event log: each event has its effect here once, in the log's order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
+from medport.common.v1.event_log_pb2 import EventMetadata, EventPlacement
+
+from chassis.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event of another silo; ``payload`` is one of its events package's messages."""
+
+    payload: Message
+    metadata: EventMetadata
+    placement: EventPlacement
+
+
+# Applies one event with ``uow`` and nothing else, ignores payloads of other nouns, and changes
+# nothing when the event was applied before. It turns to a tenant with ``uow.use_tenant``.
+Project = Callable[[UnitOfWork, Received], Awaitable[None]]
+
+
+class Policy(Enum):
+    """What becomes of an event that cannot be applied."""
+
+    PARK_SUBJECT = "park it and what follows of its subject; everything else flows"
+    HALT = "stop until an operator decides: its effect is felt across subjects"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """One silo's following of another: ``file`` is the other's ``event_log_pb2.DESCRIPTOR``.
+
+    ``consumer`` names it in both databases, such as ``ems``. ``types`` narrows what is asked for
+    to these full names; none means all that this silo may see. ``projects`` are called for each
+    event in their order.
+    """
+
+    source: str
+    consumer: str
+    file: FileDescriptor
+    projects: Sequence[Project]
+    policy: Policy = Policy.PARK_SUBJECT
+    types: Sequence[str] = ()
+    heartbeat_seconds: float = 5.0
+
+
+def received(event: Any) -> Received | None:
+    """Unwrap a ``<Silo>Event``; None when its payload is of a type this process does not know."""
+    field = event.WhichOneof("payload")
+    if field is None:
+        return None
+    return Received(getattr(event, field), event.metadata, event.placement)

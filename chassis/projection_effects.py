@@ -1,0 +1,203 @@
+"""Gives events their effect, together with the checkpoint, and deals with those that have none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from chassis import call, checkpoint, dead_letter, telemetry
+from chassis import event_log_metrics as metrics
+from chassis.backoff import Backoff
+from chassis.checkpoint import Fenced, Lease, Place
+from chassis.dead_letter import BEHIND_PARKED, Letter, why
+from chassis.errors import Unavailable
+from chassis.event_contract import EventContract
+from chassis.projection import Following, Policy, received
+from chassis.sql import written
+from chassis.unit_of_work import Database, UnitOfWork
+
+ATTEMPTS = 5
+
+_BOUND = written("SET LOCAL statement_timeout = '5s'")
+
+
+class Halted(Exception):
+    """An operator has to decide; ``reason`` goes into the checkpoint."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Effects:
+    """Applies one consumer's events for as long as its lease lasts.
+
+    ``place`` is where the checkpoint stands. Raises Fenced when another process has moved it, and
+    Halted when the policy says so; a lost database is waited for.
+    """
+
+    def __init__(
+        self, database: Database, following: Following, lease: Lease, place: Place
+    ) -> None:
+        self._database = database
+        self._following = following
+        self._contract = EventContract.of(following.file)
+        self._lease = lease
+        self._parked: set[str] = set()
+        self._labels = (following.consumer, following.source)
+        self.place = place
+
+    async def load_parked(self) -> None:
+        """Learn whose events wait: operators may have discarded the last of a subject."""
+        self._parked = await dead_letter.subjects(self._database.read(None), self._lease)
+        metrics.PARKED.labels(*self._labels).set(len(self._parked))
+
+    async def apply(self, events: Sequence[Any], target: Place) -> None:
+        """Apply ``events``, all of them behind ``place``, and move the checkpoint to ``target``.
+
+        A frame is one transaction. Only one that fails is halved until the event is found.
+        """
+        try:
+            await self._lasting(events, target)
+        except (Fenced, Halted):
+            raise
+        except Exception as fault:
+            if not events:
+                raise
+            if len(events) == 1:
+                await self._insist(events[0], target, fault)
+                return
+            middle = len(events) // 2
+            last = events[middle - 1].placement
+            await self.apply(events[:middle], self.place.half_way(last.position, last.epoch))
+            await self.apply(events[middle:], target)
+
+    async def retry_parked(self) -> None:
+        """Try again, in the order of the log, what an operator has marked."""
+        while letter := await dead_letter.next_retry(self._database.read(None), self._lease):
+            try:
+                async with self._begin() as uow:
+                    await self._project(uow, self._contract.event.FromString(letter.event))
+                    await dead_letter.resolve(uow, self._lease, letter)
+                    await checkpoint.stand(uow, self._lease)
+            except Fenced:
+                raise
+            except Exception as fault:
+                if is_passing(fault):
+                    raise
+                await self._park_again(letter, fault)
+        await self.load_parked()
+
+    async def move(self, target: Place) -> None:
+        """Note that everything up to ``target`` needs no effect here."""
+        await self.apply((), target)
+
+    async def _lasting(self, events: Sequence[Any], target: Place) -> None:
+        """Run the transaction until its outcome is the events' own doing, not the database's."""
+        backoff = Backoff(0.05, 5.0)
+        while True:
+            try:
+                await self._transaction(events, target)
+            except Exception as fault:
+                if not is_passing(fault):
+                    raise
+                telemetry.log.warning("effects_postponed", why=why(fault))
+                await asyncio.sleep(backoff.next())
+            else:
+                return
+
+    async def _transaction(self, events: Sequence[Any], target: Place) -> None:
+        async with self._begin() as uow:
+            for event in events:
+                if event.metadata.subject in self._parked:
+                    await self._park(uow, event, BEHIND_PARKED, attempts=0)
+                else:
+                    await self._project(uow, event)
+            await checkpoint.advance(uow, self._lease, self.place, target)
+        self.place = target
+
+    async def _insist(self, event: Any, target: Place, fault: Exception) -> None:
+        """Try one event five times in all, for its cause may pass; then park it, or halt."""
+        backoff = Backoff(0.1, 2.0)
+        for _ in range(ATTEMPTS - 1):
+            await asyncio.sleep(backoff.next())
+            try:
+                await self._lasting([event], target)
+            except (Fenced, Halted):
+                raise
+            except Exception as again:  # noqa: BLE001 - see apply
+                fault = again
+            else:
+                return
+        telemetry.fault(
+            fault,
+            consumer=self._following.consumer,
+            source=self._following.source,
+            type=event.metadata.type,
+            position=str(event.placement.position),
+        )
+        await self._give_up(event, target, why(fault))
+
+    async def _give_up(self, event: Any, target: Place, reason: str) -> None:
+        if self._following.policy is Policy.HALT:
+            raise Halted(f"{reason} at position {event.placement.position}")
+        async with self._begin() as uow:
+            await self._park(uow, event, reason, ATTEMPTS)
+            await checkpoint.advance(uow, self._lease, self.place, target)
+        self.place = target
+        self._parked.add(event.metadata.subject)
+        metrics.PARKED.labels(*self._labels).set(len(self._parked))
+
+    async def _park(self, uow: UnitOfWork, event: Any, reason: str, attempts: int) -> None:
+        letter = Letter(
+            epoch=event.placement.epoch,
+            position=event.placement.position,
+            subject=event.metadata.subject,
+            type=event.metadata.type,
+            event=event.SerializeToString(),
+            reason=reason,
+            attempts=attempts,
+        )
+        await dead_letter.park(uow, self._lease, letter)
+
+    async def _park_again(self, letter: Letter, fault: Exception) -> None:
+        failed = replace(letter, reason=why(fault))
+        async with self._begin() as uow:
+            await dead_letter.fail_again(uow, self._lease, failed, attempts=1)
+            await checkpoint.stand(uow, self._lease)
+
+    async def _project(self, uow: UnitOfWork, event: Any) -> None:
+        known = received(event)
+        if known is None:  # of a later release of the source: a projector that learns it rebuilds
+            metrics.UNKNOWN_EVENTS.labels(*self._labels).inc()
+            return
+        metadata = known.metadata
+        call.follow(call.Cause(metadata.id, metadata.correlation_id, metadata.traceparent))
+        try:
+            for project in self._following.projects:
+                await project(uow, known)
+        finally:
+            call.follow(None)
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        async with self._database.begin(None) as uow:
+            await uow.execute(_BOUND)
+            yield uow
+
+
+def is_passing(fault: Exception) -> bool:
+    """Tell whether the same transaction may well succeed a moment later, events unchanged.
+
+    A statement that ran out of time is no such case: the event may be what takes so long.
+    """
+    if isinstance(fault, psycopg.errors.QueryCanceled):
+        return False
+    passing = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, Unavailable)
+    return isinstance(fault, passing)

@@ -1,0 +1,123 @@
+"""One Subscribe call to another silo: frames in unbroken order, or a reason why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from medport.common.v1 import event_log_pb2 as pb
+
+from chassis import event_log_metrics as metrics
+from chassis.checkpoint import Place
+from chassis.event_contract import EventContract
+from chassis.projection import Following
+
+MISSED_HEARTBEATS = 3
+REPORT_SECONDS = 5.0
+_DETAILS = "grpc-status-details-bin"
+
+Token = Callable[[], str]  # makes a bearer token for the source, valid now
+
+
+class Interrupted(Exception):
+    """The stream broke off; what follows has to be asked for again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Feed:
+    """Asks ``channel`` for what ``following`` follows."""
+
+    def __init__(self, following: Following, channel: grpc.aio.Channel, token: Token) -> None:
+        self._following = following
+        self._contract = EventContract.of(following.file)
+        self._token = token
+        self._subscribe = channel.unary_stream(
+            f"/{self._contract.service}/Subscribe",
+            request_serializer=self._contract.subscribe_request.SerializeToString,
+            response_deserializer=self._contract.subscribe_response.FromString,
+        )
+        self._report = channel.unary_unary(
+            f"/{self._contract.service}/ReportProgress",
+            request_serializer=self._contract.progress_request.SerializeToString,
+            response_deserializer=self._contract.progress_response.FromString,
+        )
+
+    async def frames(self, place: Place) -> AsyncGenerator[Any, None]:
+        """Yield the frames behind ``place``, until the server ends the stream well.
+
+        Raises Interrupted when the server falls silent for three heartbeats or skips something,
+        and grpc.aio.AioRpcError when it refuses.
+        """
+        calling = self._subscribe(self._request(place), metadata=self._metadata())
+        try:
+            reached: int | None = None
+            while (frame := await self._next(calling)) is not grpc.aio.EOF:
+                self._check(frame, reached)
+                reached = frame.position
+                yield frame
+        finally:
+            calling.cancel()
+
+    async def report(self, token: bytes) -> None:
+        """Tell the source how far this consumer is; nothing correct depends on it."""
+        request = self._contract.progress_request(
+            subscriber=self._following.consumer, resume_token=token
+        )
+        await self._report(request, metadata=self._metadata(), timeout=REPORT_SECONDS)
+
+    async def _next(self, calling: Any) -> Any:
+        """Read one frame; a connection that died without a word is left after three heartbeats."""
+        try:
+            async with asyncio.timeout(self._following.heartbeat_seconds * MISSED_HEARTBEATS):
+                return await calling.read()
+        except TimeoutError:
+            raise Interrupted("SILENT") from None
+
+    def _check(self, frame: Any, reached: int | None) -> None:
+        """Compare what the server believes to have sent with what came."""
+        kind = frame.WhichOneof("frame")
+        if (kind == "started") != (reached is None):
+            raise Interrupted("NOT_STARTED")
+        if reached is not None and frame.previous_position != reached:
+            following = self._following
+            metrics.CONTINUITY_VIOLATIONS.labels(following.consumer, following.source).inc()
+            raise Interrupted("DISCONTINUITY")
+
+    def _request(self, place: Place) -> Any:
+        heartbeat = Duration()
+        heartbeat.FromMilliseconds(int(self._following.heartbeat_seconds * 1000))
+        return self._contract.subscribe_request(
+            subscriber=self._following.consumer,
+            start=_start(place),
+            filter=pb.EventFilter(types=self._following.types),
+            heartbeat_duration=heartbeat,
+        )
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        """Make the credentials for one call: a token lives for minutes, a channel for ever."""
+        return (("authorization", f"Bearer {self._token()}"),)
+
+
+def _start(place: Place) -> pb.StartPosition:
+    if place.resume_token is None:
+        return pb.StartPosition(origin=pb.START_ORIGIN_EARLIEST)
+    return pb.StartPosition(resume_token=place.resume_token)
+
+
+def reason_of(refused: grpc.aio.AioRpcError) -> str:
+    """Return the contract's reason for a refusal, or the code where none came with it."""
+    for name, value in refused.trailing_metadata() or ():
+        if name == _DETAILS and isinstance(value, bytes):
+            for detail in Status.FromString(value).details:
+                info = ErrorInfo()
+                if detail.Unpack(info):
+                    return str(info.reason)
+    return str(refused.code().name)

@@ -1,0 +1,82 @@
+"""Moves one consumer along one stream, frame by frame."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+from chassis import event_log_metrics as metrics
+from chassis.checkpoint import Place
+from chassis.projection_effects import Effects, Halted
+
+IDLE_MOVE_SECONDS = 5.0  # how far behind the checkpoint may be when nothing has an effect
+RETRY_SECONDS = 2.0  # how long an operator's retry waits, at least for the next frame
+
+
+class Progress:
+    """Gives a stream's frames to ``effects``, and the checkpoint what lies between them."""
+
+    def __init__(self, effects: Effects, labels: tuple[str, str]) -> None:
+        self._effects = effects
+        self._labels = labels
+        self._clock = asyncio.get_running_loop().time
+        self._moved_at = self._clock()
+        self._retried_at = self._clock()
+        self._reached: Place | None = None
+        self._log_id = effects.place.log_id
+        self._epoch = effects.place.epoch
+
+    async def take(self, frame: Any) -> bool:
+        """Apply ``frame``; return whether it brought an event."""
+        if frame.WhichOneof("frame") == "started":
+            self._begin(frame.started)
+        await self._retry_when_due()
+        known = self._effects.place.position
+        events = [each for each in frame.batch.events if each.placement.position > known]
+        repeated = len(frame.batch.events) - len(events)
+        metrics.REDELIVERIES.labels(*self._labels).inc(repeated)
+        if events:
+            self._epoch = events[-1].placement.epoch
+            await self._effects.apply(events, self._target(frame))
+            self._moved_at, self._reached = self._clock(), None
+        elif frame.position >= known:  # behind it, a frame was half applied: its token stays
+            self._reached = self._target(frame)
+            if self._clock() - self._moved_at > IDLE_MOVE_SECONDS:
+                await self.settle()
+        self._measure(frame, events)
+        return bool(events)
+
+    async def settle(self) -> None:
+        """Move the checkpoint over what had no effect."""
+        if self._reached is not None and self._reached != self._effects.place:
+            await self._effects.move(self._reached)
+        self._moved_at, self._reached = self._clock(), None
+
+    def _begin(self, started: Any) -> None:
+        log_id = UUID(started.event_log.log_id)
+        if self._log_id is not None and self._log_id != log_id:
+            raise Halted("LOG_MISMATCH")
+        self._log_id = log_id
+
+    def _target(self, frame: Any) -> Place:
+        return Place(
+            log_id=self._log_id,
+            epoch=self._epoch,
+            position=frame.position,
+            resume_token=frame.resume_token,
+        )
+
+    async def _retry_when_due(self) -> None:
+        if self._clock() - self._retried_at > RETRY_SECONDS:
+            await self._effects.retry_parked()
+            self._retried_at = self._clock()
+
+    def _measure(self, frame: Any, events: list[Any]) -> None:
+        if frame.HasField("bookmark"):
+            lag = frame.bookmark.head_position - frame.position
+            metrics.LAG_POSITIONS.labels(*self._labels).set(lag)
+        if events:
+            recorded = events[-1].placement.recorded_time.ToMilliseconds() / 1000
+            metrics.LAG_SECONDS.labels(*self._labels).set(max(time.time() - recorded, 0))
