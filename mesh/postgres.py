@@ -97,11 +97,10 @@ class PostgresServer:
                 self._spawn()
             _PAUSE.wait(0.05)
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the child's end and return its exit code."""
-        if self._child is None:
-            raise PostgresFailed(f"{self.name} was not started here")
-        return self._child.wait(timeout)
+    def wait(self) -> int:
+        """Wait for the child's end and return its exit code; at once when there is no child."""
+        child = self._child
+        return child.wait() if child is not None else 0
 
     def stop(self) -> None:
         """Disconnect everybody and write everything down."""
@@ -109,7 +108,6 @@ class PostgresServer:
             self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
         if self._child is not None:
             self._child.wait(timeout=30)
-            self._child = None
 
     def kill(self) -> None:
         """Do what a crash does: the server dies at once, its children notice later."""

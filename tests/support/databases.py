@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
+from chassis import migrations
 from tests.support.servers import Source
 
 SILOS = ("hospital", "ems", "center")
@@ -81,7 +80,8 @@ class Databases:
             with _admin(self._server(silo)) as admin:
                 _create_database(admin, name, silo, "template0")
                 if migrated:
-                    _migrate(silo, _as_role(self._server(silo), name, f"{silo}_owner"))
+                    owner = _as_role(self._server(silo), name, f"{silo}_owner")
+                    migrations.migrate(f"{silo}_svc", owner, f"{silo}_service")
                 closed = SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
                 admin.execute(closed.format(Identifier(name)))
             self._templates[silo, migrated] = name
@@ -118,11 +118,3 @@ def _create_database(admin: Connection, name: str, silo: str, template: str) -> 
     )
     for statement in statements:
         admin.execute(statement)
-
-
-def _migrate(silo: str, owner: str) -> None:
-    """Run the silo's migrations as its owner; a silo without any has an empty template."""
-    package = f"{silo}_svc.migrations"
-    if importlib.util.find_spec("chassis.migrations") and importlib.util.find_spec(package):
-        migrations = importlib.import_module("chassis.migrations")
-        migrations.migrate(f"{silo}_svc", owner, f"{silo}_service")

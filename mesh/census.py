@@ -1,0 +1,65 @@
+"""Counts what the databases hold: how far each silo follows the others, and whether books agree.
+
+The only place of ``mesh`` that looks into databases. It asks PostgreSQL's own psql, as a
+superuser from outside would: nothing here can be reached from a serving process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mesh.ports import SILOS
+from mesh.postgres import PostgresServer
+from mesh.state import DataDirectory
+
+Rows = list[dict[str, Any]]
+
+_HEAD = "SELECT last_position AS head FROM event_log_head"
+_CHECKPOINTS = "SELECT consumer, source, position, state FROM consumer_checkpoint ORDER BY 1, 2"
+
+
+@dataclass(frozen=True)
+class Following:
+    """How far one silo follows another."""
+
+    source: str
+    consumer: str
+    position: int
+    head: int
+    state: str
+
+    @property
+    def lag(self) -> int:
+        """Events of the source that have not had their effect yet."""
+        return max(0, self.head - self.position)
+
+
+class Census:
+    """Read-only questions to the three databases of a running mesh."""
+
+    def __init__(self, data: DataDirectory) -> None:
+        ports = data.running().ports
+        self._servers = {
+            silo: PostgresServer(f"{silo}-postgres", ports[f"{silo}-postgres"], data.postgres)
+            for silo in SILOS
+        }
+
+    def rows(self, silo: str, query: str) -> Rows:
+        """Return a query's rows; values are what JSON has for them."""
+        text = f"SELECT coalesce(json_agg(q), '[]') FROM ({query}) q"  # noqa: S608 - constants of ours
+        answer: Rows = json.loads(self._servers[silo].psql(text, database=silo))
+        return answer
+
+    def following(self) -> Iterator[Following]:
+        """Yield every pair of a source and a silo that follows it."""
+        heads = {silo: int(self.rows(silo, _HEAD)[0]["head"]) for silo in SILOS}
+        for consumer in SILOS:
+            for row in self.rows(consumer, _CHECKPOINTS):
+                source = str(row["source"])
+                yield Following(source, consumer, row["position"], heads[source], row["state"])
+
+
+Check = Callable[[Census], bool]

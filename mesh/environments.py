@@ -1,0 +1,58 @@
+"""What each process is told: the environment variables of one mesh."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mesh.ports import SILOS
+from mesh.state import DataDirectory
+
+_DESCRIPTORS = Path(__file__).resolve().parent.parent / "build" / "medport.binpb"
+
+
+def _address(port: int) -> str:
+    return f"127.0.0.1:{port}"
+
+
+def _database(silo: str, role: str, ports: Mapping[str, int]) -> str:
+    return f"postgresql://{silo}_{role}@{_address(ports[f'{silo}-postgres'])}/{silo}"
+
+
+def migration(silo: str, ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
+    """Return what ``python -m <silo>_svc migrate`` reads: the owner's connection."""
+    return {
+        "MEDPORT_MIGRATION_DATABASE_URL": _database(silo, "owner", ports),
+        "MEDPORT_MIGRATION_PASSWORD_FILE": str(data.secrets / silo / "owner.password"),
+        "MEDPORT_SERVICE_ROLE": f"{silo}_service",
+    }
+
+
+def service(silo: str, ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
+    """Return what ``python -m <silo>_svc serve`` reads."""
+    folder = data.secrets / silo
+    peers = (f"{peer}={_address(ports[peer])}" for peer in SILOS if peer != silo)
+    return {
+        "MEDPORT_DATABASE_URL": _database(silo, "service", ports),
+        "MEDPORT_DATABASE_PASSWORD_FILE": str(folder / "service.password"),
+        "MEDPORT_LISTEN": _address(ports[silo]),
+        "MEDPORT_PEERS": ",".join(peers),
+        "MEDPORT_IDENTITY_KEY_FILE": str(folder / "identity.pem"),
+        "MEDPORT_PEER_KEYS_FILE": str(folder / "peers.json"),
+        "MEDPORT_KEY_ENCRYPTION_KEY_FILE": str(folder / "key_encryption.key"),
+        "MEDPORT_REFLECTION": "open",
+        "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
+    }
+
+
+def router(ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
+    """Return what ``python -m router serve`` reads."""
+    return {
+        "MEDPORT_LISTEN": _address(ports["router"]),
+        "MEDPORT_SILOS": ",".join(f"{silo}={_address(ports[silo])}" for silo in SILOS),
+        "MEDPORT_DESCRIPTORS": os.environ.get("MEDPORT_DESCRIPTORS", str(_DESCRIPTORS)),
+        "MEDPORT_KEY_CACHE": str(data.root / "router"),
+        "MEDPORT_REFLECTION": "open",
+        "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
+    }

@@ -1,0 +1,48 @@
+"""Stops single programs of a running mesh and lets them run again: outages on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+from mesh import health
+from mesh.ports import WANTED, is_free
+from mesh.processes import StartFailed
+from mesh.state import DataDirectory
+
+_PAUSE = Event()  # never set: its wait is the pause between two looks
+
+
+class UnknownProgram(RuntimeError):
+    """No program of a mesh has this name."""
+
+
+def stop(data: DataDirectory, name: str) -> None:
+    """Mark a program to stay down; returns when nothing listens on its port."""
+    port = _port(data, name)
+    data.held(name).touch()
+    _wait(lambda: is_free(port), f"{name} does not stop")
+
+
+def start(data: DataDirectory, name: str) -> None:
+    """Remove the mark; returns when the program listens again."""
+    port = _port(data, name)
+    data.held(name).unlink(missing_ok=True)
+    _wait(lambda: not is_free(port), f"{name} does not start")
+    if not name.endswith("-postgres"):
+        _wait(lambda: health.serves(port), f"{name} does not serve")
+
+
+def _port(data: DataDirectory, name: str) -> int:
+    ports = data.running().ports
+    if name not in ports:
+        raise UnknownProgram(f"no program {name}; there are {', '.join(WANTED)}")
+    return ports[name]
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        _PAUSE.wait(0.1)
+    raise StartFailed(otherwise)
