@@ -11,9 +11,9 @@ from chassis.auth import Principal
 from chassis.errors import Refusal, Unauthenticated
 from chassis.interceptors.access import bearer, granted
 from chassis.interceptors.errors import request_id
+from chassis.interceptors.guards import Context
 from chassis.tokens import Keys, Verifier
 from router import answers
-from router.answers import Context
 from router.routes import Route
 
 

@@ -11,10 +11,9 @@ from medport.router.v1.errors_pb2 import ErrorReason
 
 from chassis.errors import DeadlineExceeded, Refusal, ResourceExhausted, Unavailable
 from chassis.interceptors.errors import DETAILS, REQUEST_ID, SERVED_BY
+from chassis.interceptors.guards import Context
 from chassis.interceptors.statuses import Fault, Unimplemented, code, status
 from router.routes import ROUTER
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 DOMAIN = "medport.router.v1"
 _OWN = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()}  # noqa: SIM118 - not a dict

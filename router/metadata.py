@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import unquote
 
-import grpc
-
 from chassis.interceptors.errors import REQUEST_ID, request_id
+from chassis.interceptors.guards import Context
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -17,7 +15,7 @@ _OURS = ("grpc-", "x-medport-", "x-forwarded-")
 _REPLACED = {"user-agent", "forwarded", REQUEST_ID}
 
 
-def forwarded(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Metadata, str]:
+def forwarded(context: Context) -> tuple[Metadata, str]:
     """Return what the silo gets, and the request id in it."""
     kept = tuple(
         (key, value)

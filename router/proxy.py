@@ -15,8 +15,8 @@ import grpc
 
 from chassis.errors import Refusal
 from chassis.interceptors.errors import SERVED_BY
+from chassis.interceptors.guards import Context, Handler
 from router import answers
-from router.answers import Context
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
 from router.policies import deadline_of
@@ -24,7 +24,6 @@ from router.routes import Route
 from router.uploads import Uploads
 
 Admit = Callable[[Route, Context], Awaitable[None]]
-Handler = grpc.RpcMethodHandler[Any, Any]
 
 MAKE = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -112,6 +111,8 @@ class Forwarder:
                 finally:
                     self._open.discard(call)
                     call.cancel()  # passes the client's on; does nothing to a call that ended
+        except grpc.aio.InternalError as gone:  # a write that met a client who has left
+            raise asyncio.CancelledError from gone
         except Refusal as refusal:
             await answers.refuse(context, refusal, request_id)
 

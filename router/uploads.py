@@ -13,6 +13,15 @@ import grpc
 HALF_CLOSE_DELAY_S = 0.02
 
 
+# How reading or writing tells that either side's call is over; its status is known elsewhere.
+_ENDINGS = (
+    grpc.aio.AbortError,
+    grpc.aio.AioRpcError,
+    grpc.aio.InternalError,
+    asyncio.CancelledError,
+)
+
+
 class Uploads:
     """The uploads under way; each ends by itself once its call has ended."""
 
@@ -35,7 +44,7 @@ async def send_all(messages: AsyncIterator[bytes], call: Any) -> None:
     the call underneath lets the write fail and keeps the status. A test fails when an upgrade
     breaks or obsoletes this.
     """
-    with suppress(grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.CancelledError):
+    with suppress(*_ENDINGS):
         await call.wait_for_connection()
         async for message in messages:
             await call._cython_call.send_serialized_message(message)  # noqa: SLF001 - see above

@@ -1,0 +1,143 @@
+"""What a call carries to the silo, how long it may take, and how either side ends it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.support.obedient_silo import METHODS, Text, text
+from tests.support.routed_mesh import Mesh, begin, observe, until_true
+
+
+async def seen_by_silo(
+    mesh: Mesh, channel: grpc.aio.Channel | None = None, name: str = "Echo", **options: Any
+) -> tuple[float, Any]:
+    answer = await observe(channel or mesh.proxied, name, text("seen"), **options)
+    remaining, pairs = json.loads(Text.FromString(answer.messages[0]).text)
+    return remaining, pairs
+
+
+async def test_order_and_duplicates_of_metadata_are_kept(mesh: Mesh) -> None:
+    sent = (("x-a", "1"), ("medport-consistency", "c"), ("x-a", "2"), ("x-b-bin", b"\xff"))
+
+    _, direct = await seen_by_silo(mesh, mesh.direct, metadata=sent)
+    _, proxied = await seen_by_silo(mesh, metadata=sent)
+
+    assert [each for each in proxied if each[0] in dict(sent)] == [
+        each for each in direct if each[0] in dict(sent)
+    ]
+    assert len([each for each in proxied if each[0] == "x-a"]) == 2
+
+
+async def test_forged_metadata_is_stripped(mesh: Mesh) -> None:
+    forged = (
+        ("x-medport-principal", "root"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("forwarded", "for=10.0.0.1"),
+    )
+
+    _, pairs = await seen_by_silo(mesh, metadata=forged)
+
+    assert "root" not in repr(pairs)
+    assert "10.0.0.1" not in repr(pairs)
+    assert ["x-forwarded-for", "'127.0.0.1'"] in pairs
+
+
+async def test_a_good_request_id_passes_and_a_bad_one_is_made_anew(mesh: Mesh) -> None:
+    _, pairs = await seen_by_silo(mesh, metadata=(("x-request-id", "r1"),))
+    assert ["x-request-id", "'r1'"] in pairs
+
+    for bad in ((), (("x-request-id", "a b"),), (("x-request-id", "a"), ("x-request-id", "b"))):
+        _, pairs = await seen_by_silo(mesh, metadata=bad)
+        ids = [value for key, value in pairs if key == "x-request-id"]
+        assert len(ids) == 1
+        assert len(ids[0]) == 38  # one fresh UUID, quoted
+
+
+async def test_deadlines_are_passed_on_defaulted_and_capped(mesh: Mesh) -> None:
+    remaining, _ = await seen_by_silo(mesh, timeout=0.5)
+    assert 0 < remaining <= 0.51  # the runtime rounds up on every hop
+    remaining, _ = await seen_by_silo(mesh, name="Echo")  # it has no side effects
+    assert 1 < remaining <= 2.1
+    remaining, _ = await seen_by_silo(mesh, name="Store")
+    assert 4 < remaining <= 5.1
+    remaining, _ = await seen_by_silo(mesh, name="Store", timeout=500)
+    assert 29 < remaining <= 30.1
+
+
+@pytest.mark.parametrize("name", ["Watch", "Collect", "Chat"])
+async def test_streams_are_uncapped(mesh: Mesh, name: str) -> None:
+    assert (await seen_by_silo(mesh, name=name))[0] is None
+    assert (await seen_by_silo(mesh, name=name, timeout=500))[0] > 490
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("leave", ["cancel", "deadline"])
+async def test_a_client_that_leaves_frees_the_silos_handler(
+    mesh: Mesh, name: str, leave: str
+) -> None:
+    silo, timeout = mesh.silos["hospital"], 0.3 if leave == "deadline" else None
+    call = begin(mesh.proxied, name, text("sleep"), timeout=timeout)
+    await until_true(lambda: silo.running == 1)
+
+    if leave == "cancel":
+        call.cancel()
+
+    await until_true(lambda: silo.running == 0 and silo.seen["cancelled"] == 1)
+    bulkhead = mesh.router.backends["hospital"].bulkhead
+    await until_true(lambda: bulkhead.calls == bulkhead.streams == 0)
+
+
+async def test_an_aborted_upload_never_looks_complete_to_the_silo(mesh: Mesh) -> None:
+    silo = mesh.silos["hospital"]
+    collect: Any = mesh.proxied.stream_unary("/medport.hospital.v1.ObedientService/Collect")
+    for _ in range(100):
+        call = collect()
+        await call.write(text("ok"))
+        await call.write(text("half"))
+        call.cancel()
+    bulkhead = mesh.router.backends["hospital"].bulkhead
+    await until_true(lambda: bulkhead.streams == 0)
+
+    await observe(mesh.proxied, "Echo", text("ok"))  # the silo has had its turn since
+
+    assert silo.seen["believed complete"] == 0
+
+
+async def test_only_what_is_harmless_to_repeat_is_repeated(mesh: Mesh) -> None:
+    silo = mesh.silos["hospital"]
+    for name, attempts, code in (
+        ("Echo", 2, grpc.StatusCode.OK),
+        ("Store", 1, grpc.StatusCode.UNAVAILABLE),
+        ("Watch", 1, grpc.StatusCode.UNAVAILABLE),
+    ):
+        silo.seen["calls"] = 0
+        observed = await observe(mesh.proxied, name, text("flaky"))
+        assert (silo.seen["calls"], observed.code) == (attempts, code), name
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_messages_too_large_are_refused_with_a_reason(mesh: Mesh, name: str) -> None:
+    for message in (text("huge"), text("x" * 5_000_000)):  # the answer, the request
+        observed = await observe(mesh.proxied, name, message)
+        assert (observed.code, observed.reason) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "MESSAGE_TOO_LARGE",
+        )
+
+
+async def test_a_client_that_does_not_read_stops_the_silo(mesh: Mesh) -> None:
+    silo = mesh.silos["hospital"]
+    call = begin(mesh.proxied_too, "Watch", text("flood"))
+    assert await call.read() is not grpc.aio.EOF
+    flooded = -1
+    while flooded != silo.seen["flooded"]:  # until nothing moves any more
+        flooded = silo.seen["flooded"]
+        for _ in range(50):
+            assert (await observe(mesh.proxied, "Echo", text("ok"))).code is grpc.StatusCode.OK
+
+    assert flooded < 20  # of 1000 messages of 64 KiB
+    call.cancel()
