@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from chassis.vocabulary import TripStatus
+from dataclasses import dataclass
+from uuid import UUID
+
+from chassis.vocabulary import Priority, TransportLevel, TripStatus
 
 # When a trip reached a status; in the order in which they happen.
 REACHED = {
@@ -13,3 +16,19 @@ REACHED = {
     TripStatus.AT_DESTINATION: "arrived_destination_at",
     TripStatus.COMPLETED: "completed_at",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripKey:
+    hospital_id: UUID
+    transport_request_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripNeed:
+    """What the hospital asks for, as far as figures are made of it."""
+
+    transport_level: TransportLevel
+    priority: Priority
+    origin_facility_id: UUID
+    destination_facility_id: UUID

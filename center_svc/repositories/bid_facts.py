@@ -1,0 +1,41 @@
+"""What agencies offered, one row per bid; only a greater version changes one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.dialects.postgresql import insert
+
+from center_svc.domain.bid_facts import BidFact
+from center_svc.tables import bid_fact as table
+from chassis.sql import columns, compiled, same_key
+from chassis.unit_of_work import UnitOfWork
+from chassis.vocabulary import BidStatus
+
+_NEWER = table.c.bid_version < bindparam("bid_version")
+_PUT = insert(table)
+PUT = compiled(
+    _PUT.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: _PUT.excluded[name] for name in ("bid_amount", "status", "bid_version")},
+        where=table.c.bid_version < _PUT.excluded.bid_version,
+    )
+)
+CLOSE = compiled(
+    update(table)
+    .where(same_key(table), _NEWER)
+    .values(status=bindparam("status"), bid_version=bindparam("bid_version"))
+)
+
+
+async def put(uow: UnitOfWork, bid: BidFact) -> None:
+    """Keep a bid as it stands now."""
+    await uow.execute(PUT, **columns(bid))
+
+
+async def close(
+    uow: UnitOfWork, agency_id: UUID, bid_id: UUID, status: BidStatus, version: int
+) -> None:
+    """Note how a bid ended, or that it won."""
+    await uow.execute(CLOSE, agency_id=agency_id, bid_id=bid_id, status=status, bid_version=version)

@@ -1,0 +1,131 @@
+"""Service levels of trips: what must happen by when, what has, and what was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from center_svc.domain.sla_timers import Expectation, SlaKind
+from center_svc.domain.trip_facts import TripKey
+from center_svc.tables import sla_timer as table
+from center_svc.tables import trip_fact
+from chassis.sql import columns, compiled, same_key
+from chassis.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A timer that ran out, with what its announcement says of the trip."""
+
+    hospital_id: UUID
+    transport_request_id: UUID
+    kind: SlaKind
+    due_at: datetime
+    agency_id: UUID | None
+    hospital_version: int
+
+
+_KEY = ("hospital_id", "transport_request_id")
+_OF_TRIP = tuple(table.c[name] == bindparam(name) for name in _KEY)
+_OPEN = table.c.cleared_at.is_(None)
+_STARTED: DateTime = DateTime(timezone=True)
+
+_EXPECT = insert(table).values(
+    {name: bindparam(name) for name in (*_KEY, "kind", "due_at", "cleared_at")}
+)
+EXPECT = compiled(
+    _EXPECT.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={
+            "due_at": _EXPECT.excluded.due_at,
+            "cleared_at": case(
+                (
+                    table.c.cleared_at >= bindparam("started_at", type_=_STARTED),
+                    table.c.cleared_at,
+                ),
+                else_=_EXPECT.excluded.cleared_at,
+            ),
+        },
+    )
+)
+CLEAR = compiled(
+    update(table)
+    .where(*_OF_TRIP, table.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))), _OPEN)
+    .values(cleared_at=bindparam("at"))
+)
+_ANSWER = insert(table).values(
+    {name: bindparam(name) for name in (*_KEY, "kind")}
+    | {"due_at": bindparam("at"), "cleared_at": bindparam("at")}
+)
+ANSWER = compiled(
+    _ANSWER.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={"cleared_at": _ANSWER.excluded.cleared_at},
+        where=_OPEN,
+    )
+)
+RESCHEDULE = compiled(
+    update(table).where(same_key(table), _OPEN).values(due_at=bindparam("due_at"))
+)
+LOCK_DUE = compiled(
+    select(
+        table.c.hospital_id,
+        table.c.transport_request_id,
+        table.c.kind,
+        table.c.due_at,
+        trip_fact.c.agency_id,
+        trip_fact.c.hospital_version,
+    )
+    .join(
+        trip_fact,
+        (trip_fact.c.hospital_id == table.c.hospital_id)
+        & (trip_fact.c.transport_request_id == table.c.transport_request_id),
+    )
+    .where(_OPEN, table.c.breached_at.is_(None), table.c.due_at <= bindparam("until"))
+    .order_by(table.c.due_at)
+    .limit(bindparam("limit"))
+    .with_for_update(of=table, skip_locked=True),
+    into=Due,
+)
+BREACH = compiled(update(table).where(same_key(table)).values(breached_at=bindparam("at")))
+
+
+async def expect(
+    uow: UnitOfWork, key: TripKey, expected: Expectation, cleared_at: datetime | None = None
+) -> None:
+    """Start a timer, or start it again; an answer since ``started_at`` has cleared it already."""
+    await uow.execute(EXPECT, **columns(key), **columns(expected), cleared_at=cleared_at)
+
+
+async def clear(uow: UnitOfWork, key: TripKey, kinds: Sequence[SlaKind], at: datetime) -> None:
+    """Stop those of a trip's timers that run."""
+    await uow.execute(CLEAR, **columns(key), kinds=list(kinds), at=at)
+
+
+async def answer(uow: UnitOfWork, key: TripKey, kind: SlaKind, at: datetime) -> None:
+    """Stop a timer that the other stream may only start later."""
+    await uow.execute(ANSWER, **columns(key), kind=kind, at=at)
+
+
+async def reschedule(uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datetime) -> None:
+    await uow.execute(RESCHEDULE, **columns(key), kind=kind, due_at=due_at)
+
+
+async def lock_due(uow: UnitOfWork, until: datetime, limit: int) -> list[Due]:
+    """Hold timers that ran out before ``until``, and that no other process is looking at."""
+    return await uow.all(LOCK_DUE, until=until, limit=limit)
+
+
+async def breach(uow: UnitOfWork, due: Due, at: datetime) -> None:
+    await uow.execute(
+        BREACH,
+        hospital_id=due.hospital_id,
+        transport_request_id=due.transport_request_id,
+        kind=due.kind,
+        at=at,
+    )
