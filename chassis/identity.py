@@ -18,8 +18,11 @@ from chassis.refresh_tokens import RefreshTokens
 from chassis.session_rows import SessionRows
 from chassis.sessions import Sessions
 from chassis.signing_keys import Published, SigningKeys
+from chassis.timers import every
 from chassis.tokens import Keyring, Verifier, peer_key
 from chassis.unit_of_work import Database
+
+SWEEP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class IdentityRows:
 class Identity:
     """A silo's part in saying who is who.
 
-    ``verifier.verify`` authenticates, ``keys.rotate`` belongs at the start and in a timer of a
-    minute, ``bearer(silo)`` is what this process shows to a peer.
+    ``verifier.verify`` authenticates, ``timers`` belong into the process, ``bearer(silo)`` is what
+    this process shows to a peer.
     """
 
     def __init__(
@@ -97,3 +100,9 @@ class Identity:
         keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
         self.verifier = Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
         self.bearer = ProcessTokens(identity_key(silo, identity), clock)
+        self.timers = [every(SWEEP_SECONDS, self.keys.rotate), every(SWEEP_SECONDS, self._forget)]
+
+    async def _forget(self, database: Database, clock: Clock) -> int:
+        """Forget guesses of long ago: anybody can make rows for addresses that do not exist."""
+        async with database.begin(None) as uow:
+            return await self.rows.throttle.sweep(uow, clock())

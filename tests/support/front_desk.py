@@ -13,6 +13,8 @@ import grpc
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from medport.common.v1.vocabulary_pb2 import SILO_HOSPITAL, Silo
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
@@ -32,6 +34,7 @@ from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.users import UserServicer
 from tests.support.clinic import settings
 from tests.support.databases import superuser_of
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from medport.hospital.v1.sessions_pb2_grpc import SessionServiceAsyncStub
@@ -136,6 +139,11 @@ async def database_on(dsn: str) -> AsyncIterator[Database]:
         yield Database(connections, envelope, tenant_column="hospital_id")
 
 
+async def _is_serving(channel: grpc.aio.Channel) -> bool:
+    answer = await HealthStub(channel).Check(HealthCheckRequest())
+    return bool(answer.status == HealthCheckResponse.SERVING)
+
+
 @asynccontextmanager
 async def desk(dsn: str) -> AsyncIterator[Desk]:
     """Serve the silo's logins from its real process, on a free port."""
@@ -162,6 +170,7 @@ async def desk(dsn: str) -> AsyncIterator[Desk]:
     await process.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{process.port}", CHANNEL) as channel:
+            await until(lambda: _is_serving(channel))
             yield Desk(
                 sessions=sessions_pb2_grpc.SessionServiceStub(channel),
                 users=users_pb2_grpc.UserServiceStub(channel),
