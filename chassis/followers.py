@@ -1,0 +1,53 @@
+"""What one process follows: a channel and a follower per source, for as long as it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import grpc
+
+from chassis import channels
+from chassis.projection import Following
+from chassis.projection_follower import Follower
+from chassis.unit_of_work import Database
+
+Bearer = Callable[[str], str]
+
+
+class Followers:
+    """A part of a process; ``peers`` tells where a source is, ``bearer`` makes tokens for it."""
+
+    def __init__(
+        self,
+        followings: Sequence[Following],
+        database: Database,
+        peers: Mapping[str, str],
+        bearer: Bearer,
+    ) -> None:
+        """Raise KeyError for a source whose address is not configured."""
+        self._followings = [(each, peers[each.source]) for each in followings]
+        self._database = database
+        self._bearer = bearer
+        self._channels: list[grpc.aio.Channel] = []
+        self._followers: list[Follower] = []
+
+    async def start(self) -> None:
+        """Begin; a source that is away is waited for."""
+        for following, address in self._followings:
+            channel = channels.channel(address)
+            self._channels.append(channel)
+            follower = Follower(following, self._database, channel, self._token(following.source))
+            follower.start()
+            self._followers.append(follower)
+
+    def drain(self) -> None:
+        """Nobody waits for a follower: a frame under way ends with its transaction."""
+
+    async def stop(self) -> None:
+        """Stop, and leave the leases to other processes."""
+        await asyncio.gather(*(each.stop() for each in self._followers))
+        await asyncio.gather(*(each.close() for each in self._channels))
+
+    def _token(self, source: str) -> Callable[[], str]:
+        return lambda: self._bearer(source)
