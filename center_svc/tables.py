@@ -19,10 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET
 
-from center_svc.domain.center_users import Permission, Role
 from center_svc.domain.notification_templates import PHI
 from center_svc.domain.sla_timers import SlaKind
 from center_svc.domain.trip_facts import REACHED
+from center_svc.domain.users import Permission, Role
 from chassis.schema import (
     NOW,
     check,
