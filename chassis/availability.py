@@ -10,12 +10,12 @@ import psycopg
 from psycopg import AsyncConnection
 
 from chassis import telemetry
-from chassis.within import within
+from chassis.within import give_up, within
 
 EVERY_SECONDS = 0.1
-ANSWER_SECONDS = 0.4  # two probes without an answer fit into the second a caller may wait
+STEP_SECONDS = 0.4  # two without an answer fit into the second that a caller may wait
+SILENT_STEPS = 2
 CONNECT_SECONDS = 2.0
-SILENT_PROBES = 2  # one alone may be this process's own pause
 
 _REVISION = "SELECT version_num FROM alembic_version"
 
@@ -36,6 +36,7 @@ class Availability:
         self._lost: set[Hear] = set()
         self._changed = asyncio.Condition()
         self._said = ""
+        self._verdict: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.is_up = False
 
     def suspect(self) -> None:
@@ -57,6 +58,13 @@ class Availability:
                 seen = self.is_up
             yield seen
 
+    async def confirmed(self) -> bool:
+        """Probe at once, and return whether the database answers."""
+        if not self.is_up:
+            return False
+        self.suspect()
+        return await asyncio.shield(self._verdict)
+
     async def watch(self) -> None:
         """Probe until cancelled."""
         while True:
@@ -76,22 +84,28 @@ class Availability:
         try:
             yield connection
         finally:
-            with suppress(psycopg.Error, TimeoutError):
-                await within(ANSWER_SECONDS, connection.close())
+            await connection.close()
 
     async def _probe_while_it_answers(self, connection: AsyncConnection) -> None:
         """Return or raise once the connection is of no use any more."""
-        silent = 0
         while True:
             found = asyncio.create_task(self._revision_of(connection))
-            while not (await asyncio.wait({found}, timeout=ANSWER_SECONDS))[0]:
-                silent += 1
-                if silent >= SILENT_PROBES:
-                    found.cancel()
-                    raise TimeoutError
-            silent = 0
+            try:
+                if not await self._is_answered(found):
+                    await self._turn(up=False, why="it does not answer")
+                    await give_up(found)
+                    return
+            finally:
+                found.cancel()
             await self._judge(found.result())
             await self._pause()
+
+    async def _is_answered(self, probe: asyncio.Task[str]) -> bool:
+        """Wait in steps: a pause of this process spoils one of them, never two."""
+        for _ in range(SILENT_STEPS):
+            if (await asyncio.wait({probe}, timeout=STEP_SECONDS))[0]:
+                return True
+        return False
 
     async def _revision_of(self, connection: AsyncConnection) -> str:
         row = await (await connection.execute(_REVISION)).fetchone()
@@ -111,9 +125,11 @@ class Availability:
         if why != self._said or up is not self.is_up:
             self._said = why
             telemetry.log.warning("database", up=up, why=why, wanted_revision=self._revision)
-        if up is self.is_up:
+        was_up, self.is_up = self.is_up, up
+        self._verdict.set_result(up)
+        self._verdict = asyncio.get_running_loop().create_future()
+        if up is was_up:
             return
-        self.is_up = up
         for hear in tuple(self._lost) if not up else ():
             hear()
         async with self._changed:

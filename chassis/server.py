@@ -152,7 +152,7 @@ class Process:
     def _guards(self) -> list[Guard]:
         suspect = self._availability.suspect
         return [
-            errors.guard(self._name, self._served_by, suspect, self._is_up),
+            errors.guard(self._name, self._served_by, suspect, self._availability.confirmed),
             logging.guard(self._name),
             deadlines.guard,
             availability.guard(self._name, self._availability),

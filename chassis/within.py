@@ -22,17 +22,18 @@ async def within(seconds: float, work: Awaitable[Result]) -> Result:
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
-        leaving = asyncio.ensure_future(_give_up(task))
+        leaving = asyncio.ensure_future(give_up(task))
         _leaving.add(leaving)
         leaving.add_done_callback(_leaving.discard)
         raise
     if not done:
-        await _give_up(task)
+        await give_up(task)
         raise TimeoutError
     return task.result()
 
 
-async def _give_up(task: asyncio.Future[Any]) -> None:
+async def give_up(task: asyncio.Future[Any]) -> None:
+    """End work on the database whose outcome nobody waits for any more."""
     for _ in range(2):  # the first asks the server, the second closes the socket
         task.cancel()
         if (await asyncio.wait({task}, timeout=PATIENCE_SECONDS))[0]:

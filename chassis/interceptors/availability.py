@@ -9,6 +9,8 @@ from chassis.availability import Availability
 from chassis.interceptors.guards import Guard, Rpc
 from chassis.sqlstates import unavailable
 
+SILENT_SECONDS = 0.02  # a server that is away acknowledges nothing
+
 
 def guard(silo: str, availability: Availability) -> Guard:
     """Make the guard that turns an absent database into UNAVAILABLE within a second.
@@ -23,7 +25,11 @@ def guard(silo: str, availability: Availability) -> Guard:
         if rpc.method.streams_answers:
             yield
             return
-        forget = availability.hear_loss(lambda: rpc.interruption.interrupt(unavailable(silo)))
+
+        def interrupt() -> None:
+            rpc.interruption.interrupt(unavailable(silo), patience=SILENT_SECONDS)
+
+        forget = availability.hear_loss(interrupt)
         try:
             yield
         finally:

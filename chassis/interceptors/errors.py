@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,8 +24,15 @@ Stamp = tuple[tuple[str, str], ...]
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+async def always() -> bool:
+    return True
+
+
 def guard(
-    silo: str, served_by: str, on_lost: Callable[[], None], is_up: Callable[[], bool]
+    silo: str,
+    served_by: str,
+    on_lost: Callable[[], None] = lambda: None,
+    is_up: Callable[[], Awaitable[bool]] = always,
 ) -> Guard:
     """Make the outermost guard of ``silo``: every call ends with a status of the contract.
 
@@ -52,7 +59,7 @@ def guard(
             if sqlstates.is_lost(error):
                 on_lost()
             refusal = _judged(error, rpc, silo)
-            if refusal.reason == "OVERLOADED" and not is_up():
+            if refusal.reason == "OVERLOADED" and not await is_up():
                 refusal = sqlstates.unavailable(silo)
             await _abort(rpc.context, refusal, silo, stamp)
         else:

@@ -20,13 +20,18 @@ class Interruption:
         self._error: Exception | None = None
         self._cancellations = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._patience = PATIENCE_SECONDS
         self._over = False
 
-    def interrupt(self, error: Exception) -> None:
-        """Make the RPC end with ``error``; the first one given counts."""
+    def interrupt(self, error: Exception, patience: float = PATIENCE_SECONDS) -> None:
+        """Make the RPC end with ``error``; the first one given counts.
+
+        ``patience`` is how long the server may take to acknowledge.
+        """
         if self._over or self._error is not None:
             return
         self._error = error
+        self._patience = patience
         self._cancel()
 
     @asynccontextmanager
@@ -48,7 +53,7 @@ class Interruption:
         self._task.cancel()
         if self._cancellations == 1:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(PATIENCE_SECONDS, self._cancel)
+            self._timer = loop.call_later(self._patience, self._cancel)
 
     async def _end(self) -> None:
         """Take back our cancellations, and absorb one that came when the RPC was already done."""

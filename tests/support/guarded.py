@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -46,11 +46,10 @@ async def authenticate(token: str) -> Principal:
 
 def guards(
     authenticate: access.Authenticate = authenticate,
-    is_up: Callable[[], bool] = lambda: True,
     again_seconds: float = access.AGAIN_SECONDS,
 ) -> list[Guard]:
     return [
-        errors.guard("test", "test-1", lambda: None, is_up),
+        errors.guard("test", "test-1"),
         logging.guard("test"),
         deadlines.guard,
         access.guard(authenticate, again_seconds),

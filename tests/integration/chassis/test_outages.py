@@ -1,0 +1,151 @@
+"""A database that is gone, hung, busy or late: what callers hear, and how soon."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from psycopg import AsyncConnection
+
+from chassis.health import SERVING
+from tests.integration.chassis.test_health import until_status
+from tests.support import clinic
+from tests.support.databases import superuser_of
+from tests.support.echo import EchoRequest, call, finish, refused
+from tests.support.guarded import AS_STAFF, detail
+from tests.support.proxies import Proxy, between
+from tests.support.waiting import until
+
+Result = TypeVar("Result")
+
+SLEEPING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+  AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()
+"""
+WRITE = EchoRequest(request_id="0198f000-0000-7000-8000-000000000001", text="a visit")
+
+
+async def timed(work: Awaitable[Result]) -> tuple[Result, float]:
+    begun = time.monotonic()
+    result = await work
+    return result, time.monotonic() - begun
+
+
+async def until_sleeping(dsn: str, wanted: int) -> None:
+    async with await AsyncConnection.connect(superuser_of(dsn), autocommit=True) as connection:
+
+        async def is_wanted() -> bool:
+            row = await (await connection.execute(SLEEPING)).fetchone()
+            return row == (wanted,)
+
+        await until(is_wanted)
+
+
+@asynccontextmanager
+async def behind_a_proxy(plain_database: str) -> AsyncIterator[tuple[Proxy, grpc.aio.Channel]]:
+    clinic.prepare(plain_database)
+    async with (
+        between(plain_database) as (proxy, dsn),
+        clinic.running(clinic.settings(dsn)) as (_, channel),
+    ):
+        await until_status(channel, SERVING)
+        yield proxy, channel
+
+
+def is_unavailable(error: grpc.aio.AioRpcError) -> None:
+    info = detail(error, ErrorInfo)
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert (info.reason, info.metadata["silo"]) == ("SILO_UNAVAILABLE", "hospital")
+    assert detail(error, RetryInfo).retry_delay.seconds == 1
+
+
+async def test_a_database_that_is_gone_is_unavailable_within_a_second(
+    plain_database: str,
+) -> None:
+    async with behind_a_proxy(plain_database) as (proxy, channel):
+        sleeping = asyncio.create_task(refused(call(channel, "Override", metadata=AS_STAFF)))
+        await until_sleeping(plain_database, 1)
+        await proxy.cut()
+
+        error, seconds = await timed(refused(call(channel, "Open")))
+        is_unavailable(error)
+        assert seconds < 1
+        is_unavailable(await asyncio.wait_for(sleeping, 1))
+
+        await proxy.open()
+        await until_status(channel, SERVING)
+        await asyncio.gather(*(finish(call(channel, "Open")) for _ in range(20)))
+
+
+async def test_a_database_that_hangs_is_unavailable_within_a_second(plain_database: str) -> None:
+    async with behind_a_proxy(plain_database) as (proxy, channel):
+        proxy.stall()
+
+        errors = await asyncio.gather(
+            *(timed(refused(call(channel, "Answer", WRITE, metadata=AS_STAFF))) for _ in range(8))
+        )
+
+        for error, seconds in errors:
+            is_unavailable(error)
+            assert seconds < 1.5  # 1 s, and the machine's own pauses
+        _, seconds = await timed(refused(call(channel, "Open")))
+        assert seconds < 0.1  # known by now
+
+        proxy.flow()
+        await until_status(channel, SERVING)
+        await asyncio.gather(*(finish(call(channel, "Open")) for _ in range(20)))
+
+
+async def test_an_exhausted_pool_is_overload_and_health_stays_green(plain_database: str) -> None:
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn)) as (_, channel):
+        await until_status(channel, SERVING)
+        sleepers = [
+            asyncio.create_task(refused(call(channel, "Override", metadata=AS_STAFF, timeout=4)))
+            for _ in range(16)
+        ]
+        await until_sleeping(dsn, 16)
+
+        error, seconds = await timed(refused(call(channel, "Open")))
+
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert detail(error, ErrorInfo).reason == "OVERLOADED"
+        assert seconds < 1
+        await until_status(channel, SERVING)
+        late = await asyncio.gather(*sleepers)
+
+    assert {each.code() for each in late} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert detail(late[0], ErrorInfo).reason == "DEADLINE_EXCEEDED"  # ours: in time to be told
+    await until_sleeping(dsn, 0)  # and the statements ended with their callers
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.015])
+async def test_a_call_without_time_left_begins_nothing(plain_database: str, seconds: float) -> None:
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn)) as (_, channel):
+        await until_status(channel, SERVING)
+        for _ in range(20):
+            under_way = call(channel, "Answer", WRITE, metadata=AS_STAFF, timeout=seconds)
+            error = await refused(under_way)
+            assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        (answer,) = await finish(call(channel, "Open", WRITE))
+
+    assert answer.text == "0"
+
+
+async def test_a_caller_who_leaves_takes_its_statement_along(plain_database: str) -> None:
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn)) as (_, channel):
+        await until_status(channel, SERVING)
+        under_way: Any = call(channel, "Override", metadata=AS_STAFF)
+        await until_sleeping(dsn, 1)
+
+        under_way.cancel()
+
+        await until_sleeping(dsn, 0)
