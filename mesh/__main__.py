@@ -113,12 +113,6 @@ def print_next_steps(*, data: Data = _HERE) -> None:
     next_steps.show(_directory(data), Console())
 
 
-@app.command("secrets", hidden=True)
-def make_secrets(*, into: Path) -> None:
-    """Make the passwords and keys of a composed mesh."""
-    lifecycle.make_secrets(into)
-
-
 def main() -> None:
     """Run a command; what can go wrong on a machine is one line, not a traceback."""
     try:

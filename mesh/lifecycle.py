@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from types import FrameType
 
 from rich.console import Console
 
-from mesh import next_steps, ports, secrets
+from mesh import next_steps, ports
 from mesh.processes import Mesh, StartFailed
 from mesh.state import DataDirectory, NotRunning, State
 
@@ -74,11 +73,6 @@ def down(data: DataDirectory) -> None:
             return
         _PAUSE.wait(0.1)
     raise StartFailed(f"process {supervisor} does not end; see {data.log('mesh')}")
-
-
-def make_secrets(into: Path) -> None:
-    """Write a folder of secrets per silo, the databases' superusers included."""
-    secrets.generate(into, roles=("postgres", "owner", "service"))
 
 
 def _launch(data: DataDirectory, wish: Wish) -> None:

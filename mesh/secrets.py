@@ -1,7 +1,11 @@
-"""Makes every password and key once, readable by its owner alone, a folder per process."""
+"""Makes every password and key once, readable by its owner alone, a folder per silo.
+
+python -m mesh.secrets INTO [--owner UID] [--roles INTO]      what a composed mesh starts with
+"""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import os
@@ -12,6 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh import databases
 from mesh.ports import SILOS
 
 _ROLES = ("owner", "service")
@@ -59,3 +64,25 @@ def _public(identity: Path) -> str:
     key = serialization.load_pem_private_key(identity.read_bytes(), password=None)
     raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return base64.b64encode(raw).decode()
+
+
+def _compose(into: Path, owner: int | None, roles: Path | None) -> None:
+    """Give the secrets to the services' uid, and to each database the SQL that makes its roles."""
+    generate(into, roles=("postgres", "owner", "service"))
+    for silo in SILOS:
+        for path in (into / silo, *(into / silo).iterdir()):
+            if owner is not None:
+                os.chown(path, owner, owner)
+        if roles is not None:
+            file = roles / silo / "roles.sql"
+            replace(file, databases.statements(silo, into).encode())
+            file.chmod(0o444)  # in a volume that this silo's PostgreSQL alone mounts
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("into", type=Path)
+    parser.add_argument("--owner", type=int)
+    parser.add_argument("--roles", type=Path)
+    wanted = parser.parse_args()
+    _compose(wanted.into, wanted.owner, wanted.roles)
