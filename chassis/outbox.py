@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,9 +89,7 @@ def _actor(current: call.Call | None) -> EventActor | None:
     )
 
 
-async def append(
-    connection: AsyncConnection, envelope: Envelope, announcements: list[Announcement]
-) -> None:
-    """Write ``announcements`` in their order, in one round trip."""
+async def append(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the ``rows`` that an envelope made, in their order and in one round trip."""
     async with connection.cursor() as cursor:
-        await cursor.executemany(APPEND, [envelope.row(each) for each in announcements])
+        await cursor.executemany(APPEND, rows)

@@ -100,7 +100,7 @@ class Effects:
 
     async def _lasting(self, events: Sequence[Any], target: Place) -> None:
         """Run the transaction until its outcome is the events' own doing, not the database's."""
-        backoff = Backoff(0.05, 5.0)
+        backoff = Backoff(0.02, 1.0)
         while True:
             try:
                 await self._transaction(events, target)
@@ -139,7 +139,7 @@ class Effects:
             fault,
             consumer=self._following.consumer,
             source=self._following.source,
-            type=event.metadata.type,
+            event_type=event.metadata.type,
             position=str(event.placement.position),
         )
         await self._give_up(event, target, why(fault))

@@ -42,10 +42,13 @@ class Rows(Protocol):
 class UnitOfWork:
     """Runs statements and collects events; open for the length of its ``async with``."""
 
-    def __init__(self, connection: AsyncConnection, tenant: UUID | None) -> None:
+    def __init__(
+        self, connection: AsyncConnection, envelope: Envelope, tenant: UUID | None
+    ) -> None:
         self._connection = connection
+        self._envelope = envelope
         self._tenant = tenant
-        self._emitted: list[Announcement] = []
+        self._emitted: list[dict[str, Any]] = []
         self._answer: bytes | None = None
 
     async def one(self, statement: Statement[Row], /, **parameters: object) -> Row:
@@ -74,8 +77,11 @@ class UnitOfWork:
             self._tenant = tenant
 
     def emit(self, announcement: Announcement) -> None:
-        """Announce, if and only if this transaction commits."""
-        self._emitted.append(announcement)
+        """Announce, if and only if this transaction commits.
+
+        Wrapped now, written last: a projector's next event is another cause.
+        """
+        self._emitted.append(self._envelope.row(announcement))
 
     def answered(self, response: Answer) -> Answer:
         """Keep ``response`` under the caller's request id, with the effect it tells of."""
@@ -88,12 +94,12 @@ class UnitOfWork:
         cursor = self._connection.cursor(binary=True, row_factory=statement.rows)
         return await cursor.execute(statement.text, {**statement.constants, **parameters})
 
-    async def _finish(self, envelope: Envelope, claimed: Claims | None) -> bool:
+    async def _finish(self, claimed: Claims | None) -> bool:
         """Write the answer, then the outbox: an event follows the locks its decision took."""
         if claimed is not None:
             await claimed.answer(self._connection, self._answer)
         if self._emitted:
-            await outbox.append(self._connection, envelope, self._emitted)
+            await outbox.append(self._connection, self._emitted)
         return bool(self._emitted)
 
 
@@ -128,10 +134,10 @@ class Database:
         async with self._pool.connection() as connection:
             await _open(connection, tenant)
             try:
-                uow = UnitOfWork(connection, tenant)
+                uow = UnitOfWork(connection, self._envelope, tenant)
                 claimed = await Claims.claim(connection, self._tenant_column, tenant)
                 yield uow
-                announced = await uow._finish(self._envelope, claimed)  # noqa: SLF001 - one piece
+                announced = await uow._finish(claimed)  # noqa: SLF001 - one piece
             except BaseException:
                 await _roll_back(connection)
                 raise

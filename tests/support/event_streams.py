@@ -63,18 +63,18 @@ class Silo:
 
 
 @asynccontextmanager
-async def serving(dsn: str, ring: Ring | None = None) -> AsyncIterator[Silo]:
+async def serving(dsn: str, ring: Ring | None = None, port: int = 0) -> AsyncIterator[Silo]:
     publishing = Publishing(dsn, FILE, Paging(bytes(32)), ring=ring)
     async with AsyncExitStack() as stack:
         connections = await stack.enter_async_context(pool(dsn))
         database = database_on(connections)
         database.after_commit = publishing.announced
         server = grpc.aio.server(options=channels.SERVER)
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
         channel = await stack.enter_async_context(channels.channel(f"127.0.0.1:{port}"))
         stub: EventLogServiceAsyncStub = EventLogServiceStub(channel)
         silo = Silo(dsn, publishing, database, server, port, stub, channel)
-        outermost = errors.guard("hospital", "test", lambda: None, lambda: True)
+        outermost = errors.guard("hospital", "test")
         publishing.add_to(GuardedServer(server, [outermost, silo.guard]))
         await publishing.start()
         stack.push_async_callback(publishing.stop)

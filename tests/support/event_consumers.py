@@ -1,0 +1,148 @@
+"""A silo that follows the hospital, its ledger of effects, and ways to disturb it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from chassis import channels
+from chassis.pool import pool
+from chassis.projection import Following, Policy, Project, Received
+from chassis.projection_follower import Follower
+from chassis.sql import written
+from chassis.unit_of_work import Database, UnitOfWork
+from tests.support.databases import superuser_of
+from tests.support.event_logs import FILE, database_on
+from tests.support.event_streams import Silo
+
+# No UNIQUE constraint: a second effect has to show.
+LEDGER = """
+CREATE TABLE ledger (entry bigint GENERATED ALWAYS AS IDENTITY, event_id text, position bigint,
+                     subject text, version bigint);
+CREATE TABLE picky (subject text PRIMARY KEY, allowed boolean NOT NULL CHECK (allowed));
+GRANT ALL ON ledger, picky TO hospital_service;
+"""
+NOTE = written(
+    "INSERT INTO ledger (event_id, position, subject, version)"
+    " VALUES (%(event_id)s, %(position)s, %(subject)s, %(version)s)"
+)
+
+
+async def note(uow: UnitOfWork, event: Received) -> None:
+    """Have an effect that shows how often and in which order it came."""
+    await uow.execute(
+        NOTE,
+        event_id=event.metadata.id,
+        position=event.placement.position,
+        subject=event.metadata.subject,
+        version=event.metadata.subject_version,
+    )
+
+
+@dataclass
+class Gate:
+    """A projector that stops between its effect and the checkpoint, where a crash is worst."""
+
+    position: int
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def project(self, _uow: UnitOfWork, event: Received) -> None:
+        if event.placement.position == self.position:
+            self.reached.set()
+            await self.opened.wait()
+
+
+@dataclass
+class Consumer:
+    """The following silo; several followers may compete for its one checkpoint."""
+
+    dsn: str
+    database: Database
+    admin: psycopg.Connection[Any]
+    stack: AsyncExitStack
+
+    async def follow(self, silo: Silo, *projects: Project, **options: Any) -> Follower:
+        """Start a follower of ``silo``; it is stopped with the test."""
+        return await self.follow_at(silo.port, projects or (note,), **options)
+
+    async def follow_at(
+        self,
+        port: int,
+        projects: Sequence[Project] = (note,),
+        policy: Policy = Policy.PARK_SUBJECT,
+        heartbeat: float = 1.0,
+    ) -> Follower:
+        following = Following(
+            source="hospital",
+            consumer="ems",
+            file=FILE,
+            projects=projects,
+            policy=policy,
+            heartbeat_seconds=heartbeat,
+        )
+        channel = await self.stack.enter_async_context(channels.channel(f"127.0.0.1:{port}"))
+        follower = Follower(following, self.database, channel, lambda: "a token")
+        self.stack.push_async_callback(follower.stop)
+        follower.start()
+        return follower
+
+    def one(self, query: str, *parameters: Any) -> Any:
+        row = self.admin.execute(query.encode(), parameters).fetchone()
+        assert row is not None
+        return row[0]
+
+    def ledger(self) -> list[int]:
+        """Return the positions that had an effect, in the order of the effects."""
+        rows = self.admin.execute("SELECT position FROM ledger ORDER BY entry").fetchall()
+        return [row[0] for row in rows]
+
+    def position(self) -> int:
+        return int(self.one("SELECT coalesce(max(position), 0) FROM consumer_checkpoint"))
+
+    def expire_lease(self) -> None:
+        """Let the lease run out: what eight seconds of silence would do."""
+        self.admin.execute("UPDATE consumer_checkpoint SET lease_until = '-infinity'")
+
+    async def until_at(self, position: int, seconds: float = 15) -> None:
+        await until(lambda: self.position() >= position, seconds)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Return once ``condition`` holds in the database."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - asked of the database
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def consuming(dsn: str) -> AsyncIterator[Consumer]:
+    """Open the consumer on a database that was laid with LEDGER."""
+    async with AsyncExitStack() as stack:
+        admin = stack.enter_context(psycopg.connect(superuser_of(dsn), autocommit=True))
+        connections = await stack.enter_async_context(pool(dsn))
+        yield Consumer(dsn, database_on(connections), admin, stack)
+
+
+@asynccontextmanager
+async def outage(dsn: str) -> AsyncIterator[None]:
+    """Take one database away from everybody but the superuser's other databases."""
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    elsewhere = psycopg.conninfo.make_conninfo(superuser_of(dsn), dbname="postgres")
+    with psycopg.connect(elsewhere, autocommit=True) as admin:
+        name = psycopg.sql.Identifier(str(parts["dbname"]))
+        allow = psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        admin.execute(allow.format(name, psycopg.sql.SQL("false")))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [parts["dbname"]],
+        )
+        try:
+            yield
+        finally:
+            admin.execute(allow.format(name, psycopg.sql.SQL("true")))
