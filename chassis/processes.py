@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 
@@ -13,7 +10,7 @@ import uvloop
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis import migrations, settings, telemetry
+from chassis import migrations, settings, signals, telemetry
 from chassis.environment import BadSettings
 from chassis.server import Build, CannotListen, Process
 from chassis.settings import SiloSettings
@@ -56,16 +53,7 @@ def serve(build: Build, given: SiloSettings) -> int:
 
 
 async def _serve(build: Build, given: SiloSettings) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop(number: int) -> None:
-        if stopping.is_set():
-            os._exit(128 + number)
-        stopping.set()
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop, each)
+    stopping = signals.stopping()
     process = Process(build, given)
     await process.start()
     await stopping.wait()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
 from collections.abc import Mapping
 
@@ -12,7 +10,7 @@ import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from chassis import settings, telemetry
+from chassis import settings, signals, telemetry
 from chassis.environment import BadSettings
 from chassis.settings import RouterSettings
 from router.routes import PACKAGES, SILOS, read_descriptors
@@ -20,7 +18,7 @@ from router.server import Router
 
 PAUSE_SECONDS = 2.0  # until whoever watches our health has gone elsewhere
 GRACE_SECONDS = 15.0
-CANNOT_LISTEN, KILLED_TWICE = 1, 1
+CANNOT_LISTEN = 2
 
 
 def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescriptorSet]:
@@ -46,27 +44,19 @@ def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescr
 
 async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends it at once."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _signalled, stop)
+    stopping = signals.stopping()
     try:
         router = Router(read, descriptors)
     except RuntimeError:  # grpc's text names the address, and calls it a bind error
-        sys.stderr.write(f"MEDPORT_LISTEN: {read.listen} cannot be listened on\n")
+        sys.stderr.write(f"MEDPORT_LISTEN: cannot listen on {read.listen}\n")
         return CANNOT_LISTEN
     await router.start()
     telemetry.log.info("serving", port=router.port, **settings.redacted(read))
-    await stop.wait()
+    await stopping.wait()
     telemetry.log.info("draining")
     await router.stop(PAUSE_SECONDS, GRACE_SECONDS)
     telemetry.log.info("stopped")
     return 0
-
-
-def _signalled(stop: asyncio.Event) -> None:
-    if stop.is_set():
-        os._exit(KILLED_TWICE)
-    stop.set()
 
 
 def main(arguments: list[str]) -> int:

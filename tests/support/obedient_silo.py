@@ -96,17 +96,25 @@ class ObedientSilo:
         self.running = 0
         self.port = 0
         self.gate = asyncio.Event()  # what "wait" waits for
+        self.published = b""  # the answer of ListVerificationKeys
+        self.asked_for_keys = 0
 
     async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server(options=channels.SERVER)
         self.health = health.add(self._server, [service(self.silo)])
         await self.health.turn(serving=True)
         guards = (
-            errors.guard(self.silo, f"{self.silo}-1", lambda: None, lambda: True),
+            errors.guard(self.silo, f"{self.silo}-1"),
             validation.guard,
         )
         guarded = GuardedServer(self._server, guards)
         guarded.add_registered_method_handlers(service(self.silo), self._handlers())
+        list_keys: Any = grpc.unary_unary_rpc_method_handler(self._list_keys)
+        keys = {"ListVerificationKeys": list_keys}
+        sessions = f"medport.{self.silo}.v1.SessionService"
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(sessions, keys),)
+        )
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port or self.port}")
         await self._server.start()
 
@@ -160,6 +168,10 @@ class ObedientSilo:
             case "huge":
                 return ["x" * 5_000_000]
         return []
+
+    async def _list_keys(self, _request: bytes, _context: Any) -> bytes:
+        self.asked_for_keys += 1
+        return self.published
 
     async def _one(self, request: Any, context: Any) -> Any:
         async with aclosing(self.obey(request.text, context)) as answers:
