@@ -1,0 +1,119 @@
+"""Facilities on the wire: a hospital's own, and the directory of all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.hospital.events.v1 import facilities_pb2 as events_pb
+from medport.hospital.v1 import facilities_pb2 as pb
+
+from chassis.clock import timestamp
+from chassis.outbox import Announcement
+from chassis.vocabulary import CareCapability, FacilityType
+from chassis.wire import member, number, place
+from hospital_svc.repositories.facilities import Facility, Filter
+from hospital_svc.repositories.facility_directory import DirectoryFacility
+
+
+def care(stored: Collection[str]) -> list[Any]:
+    return [number(words.CareCapability, CareCapability(each)) for each in stored]
+
+
+def facility(of: Facility) -> pb.HospitalFacility:
+    return pb.HospitalFacility(
+        id=str(of.id),
+        hospital_id=str(of.hospital_id),
+        name=of.name,
+        type=number(words.FacilityType, of.type),
+        address=of.address,
+        city=of.city,
+        state=of.state,
+        zip_code=of.zip_code,
+        location=place(of.latitude, of.longitude),
+        phone=of.phone or "",
+        email=of.email or "",
+        is_active=of.is_active,
+        create_time=timestamp(of.created_at),
+        update_time=timestamp(of.updated_at),
+        etag=str(of.row_version),
+        operating_hours=[pb.OpeningPeriod(**each) for each in of.operating_hours],
+        capabilities=care(of.capabilities),
+    )
+
+
+def columns(given: pb.HospitalFacility, named: Collection[str]) -> dict[str, Any]:
+    """Return the columns behind the fields of ``given`` that are named."""
+    plain = ("name", "address", "city", "state", "zip_code")
+    found: dict[str, Any] = {name: getattr(given, name) for name in plain if name in named}
+    found |= {name: getattr(given, name) or None for name in ("phone", "email") if name in named}
+    if "type" in named:
+        found["type"] = member(FacilityType, words.FacilityType, given.type)
+    if "location" in named:
+        found["latitude"], found["longitude"] = given.location.latitude, given.location.longitude
+    if "capabilities" in named:
+        found["capabilities"] = _care(given.capabilities)
+    if "operating_hours" in named:
+        found["operating_hours"] = [_period(each) for each in given.operating_hours]
+    return found
+
+
+def _care(given: Collection[Any]) -> list[str]:
+    return [str(member(CareCapability, words.CareCapability, each)) for each in given]
+
+
+def _period(given: pb.OpeningPeriod) -> dict[str, int]:
+    names = ("iso_day", "open_minutes", "close_minutes")
+    return {name: getattr(given, name) for name in names}
+
+
+def wanted(given: pb.FacilityFilter) -> Filter:
+    return Filter(
+        types=[member(FacilityType, words.FacilityType, each) for each in given.types],
+        capabilities=_care(given.capabilities),
+        active_only=given.active_only,
+    )
+
+
+def directory_facility(of: DirectoryFacility) -> pb.DirectoryFacility:
+    return pb.DirectoryFacility(
+        id=str(of.facility_id),
+        hospital_id=str(of.hospital_id),
+        hospital_name=of.hospital_name,
+        name=of.name,
+        type=number(words.FacilityType, of.type),
+        address=of.address,
+        city=of.city,
+        state=of.state,
+        zip_code=of.zip_code,
+        location=place(of.latitude, of.longitude),
+        capabilities=care(of.capabilities),
+        is_active=of.is_active,
+    )
+
+
+def changed(of: DirectoryFacility) -> Announcement:
+    """Announce a facility as the directory now has it."""
+    return Announcement(
+        event=events_pb.FacilityChanged(
+            facility=events_pb.Facility(
+                facility_id=str(of.facility_id),
+                hospital_id=str(of.hospital_id),
+                hospital_name=of.hospital_name,
+                name=of.name,
+                type=number(words.FacilityType, of.type),
+                address=of.address,
+                city=of.city,
+                state=of.state,
+                zip_code=of.zip_code,
+                location=place(of.latitude, of.longitude),
+                capabilities=care(of.capabilities),
+                is_active=of.is_active,
+                facility_version=of.facility_version,
+            )
+        ),
+        subject=f"facilities/{of.facility_id}",
+        subject_version=of.facility_version,
+        audience=["silo:ems", "silo:center", "role:center_admin", f"hospital:{of.hospital_id}"],
+    )

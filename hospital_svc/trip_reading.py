@@ -1,0 +1,45 @@
+"""Who reads a trip, and what of the patient that is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis import auth
+from chassis.errors import PermissionDenied
+from hospital_svc.domain import viewers
+from hospital_svc.domain.transport_requests import TransportRequest
+from hospital_svc.repositories.transport_requests import missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """A caller that was let in: of the hospital, of an agency, or of the center."""
+
+    is_own: bool = False
+    agency_id: UUID | None = None
+    is_billing: bool = False
+
+    def sees(self, trip: TransportRequest, at: datetime) -> frozenset[str]:
+        """Return the fields about the patient to show; raises NotFound for another's trip."""
+        if self.is_own:
+            return viewers.PHI
+        if self.agency_id is None:
+            return frozenset()
+        seen = viewers.of_agency(trip, self.agency_id, is_billing=self.is_billing, at=at)
+        if seen is None:  # the same answer as for a trip that does not exist
+            raise missing(trip.id)
+        return seen
+
+
+def viewer(hospital_id: UUID) -> Viewer:
+    """Return the caller's view; raises PermissionDenied for a user of another hospital."""
+    caller, scopes = auth.caller(), auth.scopes()
+    if "AWARDED_AGENCY" in scopes and caller.tenant_id is not None:
+        return Viewer(agency_id=caller.tenant_id, is_billing=caller.roles == {"EMS_BILLING"})
+    if "OWN_TENANT" in scopes and caller.tenant_id == hospital_id:
+        return Viewer(is_own=True)
+    if "ANY_TENANT" in scopes:
+        return Viewer()
+    raise PermissionDenied("the tenant named is not the caller's")
