@@ -97,7 +97,7 @@ class Router:
 
     def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate) -> None:
         guards = (
-            errors.guard(ROUTER, ROUTER, lambda: None, _is_up),
+            errors.guard(ROUTER, ROUTER),
             logging.guard(ROUTER),
             access.guard(gate.known),
             validation.guard,
@@ -108,8 +108,3 @@ class Router:
             GatewayServicer(self._routes, self.backends, self.monitors, paging),
             cast("grpc.aio.Server", GuardedServer(self._server, guards)),
         )
-
-
-async def _is_up() -> bool:
-    """Answer for a database that the router does not have."""
-    return True

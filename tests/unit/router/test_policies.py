@@ -1,0 +1,70 @@
+"""Which calls are repeated, how long they get, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from router.metadata import address
+from router.policies import (
+    CALLS_PER_CHANNEL,
+    CHANNELS,
+    LIMITS,
+    deadline_of,
+    retried,
+    service_config,
+)
+from router.routes import PACKAGES, SILOS, Route, read_descriptors, routes_of
+
+ROUTES = routes_of(read_descriptors(Path("build/medport.binpb")))
+
+
+def route(path: str) -> Route:
+    return ROUTES[f"/medport.hospital.{path}"]
+
+
+def test_every_service_of_the_contract_has_a_route() -> None:
+    assert {each.package for each in ROUTES.values()} == set(PACKAGES)
+    assert {each.silo for each in ROUTES.values()} == {*SILOS, "router"}
+
+
+def test_every_route_says_who_may_call_it() -> None:
+    assert all(each.method.anonymous or each.method.grants for each in ROUTES.values())
+
+
+def test_logins_are_never_repeated_and_streams_neither() -> None:
+    assert not retried(route("v1.SessionService/CreateSession"))
+    assert not retried(route("events.v1.EventLogService/Subscribe"))
+    assert retried(route("v1.SessionService/ListVerificationKeys"))
+    repeated = json.loads(service_config(ROUTES.values()))["methodConfig"][0]["name"]
+    assert {"service": "medport.hospital.v1.SessionService", "method": "CreateSession"} not in (
+        repeated
+    )
+
+
+def test_reads_get_two_seconds_writes_five_and_streams_no_end() -> None:
+    read = deadline_of(route("events.v1.EventLogService/GetEventLog"))
+    write = deadline_of(route("v1.SessionService/CreateSession"))
+    assert read is not None
+    assert write is not None
+    assert (read.default, write.default, read.most) == (2, 5, 30)
+    assert deadline_of(route("events.v1.EventLogService/Subscribe")) is None
+
+
+def test_no_channel_can_be_asked_for_more_calls_than_a_silo_takes() -> None:
+    assert LIMITS.unary + LIMITS.streams <= CHANNELS * CALLS_PER_CHANNEL
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("ipv4:127.0.0.1:50050", "127.0.0.1"),
+        ("ipv6:%5B::1%5D:50050", "::1"),
+        ("ipv6:[2001:db8::7]:443", "2001:db8::7"),
+        ("unix:/tmp/socket", "unknown"),
+    ],
+)
+def test_addresses_are_read_from_peers(peer: str, expected: str) -> None:
+    assert address(peer) == expected
