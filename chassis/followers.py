@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import grpc
 
 from chassis import channels
+from chassis.environment import BadSettings
 from chassis.projection import Following
 from chassis.projection_follower import Follower
 from chassis.unit_of_work import Database
@@ -25,7 +26,9 @@ class Followers:
         peers: Mapping[str, str],
         bearer: Bearer,
     ) -> None:
-        """Raise KeyError for a source whose address is not configured."""
+        """Raise BadSettings for a source whose address is not configured."""
+        if missing := [each.source for each in followings if each.source not in peers]:
+            raise BadSettings([f"MEDPORT_PEERS names no address of {each}" for each in missing])
         self._followings = [(each, peers[each.source]) for each in followings]
         self._database = database
         self._bearer = bearer
