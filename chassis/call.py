@@ -37,6 +37,7 @@ class Call:
     scopes: frozenset[str] = frozenset()
     idempotency: Idempotency | None = None
     deadline: float | None = None  # on the clock of time.monotonic()
+    is_committing: bool = False  # COMMIT was sent, and nobody knows yet what became of it
 
 
 @dataclass(frozen=True, slots=True)

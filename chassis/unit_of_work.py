@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from psycopg import AsyncConnection, AsyncCursor, OperationalError
+from psycopg import AsyncConnection, AsyncCursor, Error
 
 from chassis import call, outbox
 from chassis.errors import DeadlineExceeded, OutcomeUnknown
@@ -203,9 +203,13 @@ async def _roll_back(connection: AsyncConnection) -> None:
 
 
 async def _commit(connection: AsyncConnection) -> None:
+    current = call.current() or call.Call("")
+    current.is_committing = True  # and stays so when a cancellation comes before the answer
     try:
         await connection.commit()
-    except OperationalError as lost:
+    except Error as lost:
         if connection.broken:
             raise OutcomeUnknown from lost
+        current.is_committing = False  # a conflict, or a deferred constraint: nothing happened
         raise
+    current.is_committing = False

@@ -24,7 +24,7 @@ async def guard(rpc: Rpc) -> AsyncIterator[None]:
     Streams have heartbeats instead of a deadline; what the caller set still ends them.
     """
     call.enter(rpc.call)
-    async with rpc.interruption.watched():
+    async with rpc.interruption.watched(rpc.call):
         if rpc.method.type != "unary":
             yield
             return

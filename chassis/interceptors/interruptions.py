@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from chassis.call import Call
+from chassis.errors import OutcomeUnknown, Refusal
 from chassis.within import PATIENCE_SECONDS
 
 
@@ -35,15 +37,18 @@ class Interruption:
         self._cancel()
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Raise the interruption's error in the place of whatever its cancellation caused."""
+    async def watched(self, call: Call) -> AsyncIterator[None]:
+        """Raise the interruption's error in the place of whatever its cancellation caused.
+
+        A COMMIT that was not answered in time may have happened: then that is what is raised.
+        """
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             await self._end()
-            if self._error is None or self._is_cancelled():
+            if self._error is None or self._is_cancelled() or isinstance(error, Refusal):
                 raise
-            raise self._error from None
+            raise OutcomeUnknown if call.is_committing else self._error from None
         await self._end()
 
     def _cancel(self) -> None:

@@ -12,11 +12,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 @dataclass
 class Proxy:
-    """``stall`` keeps connections open and passes nothing; ``cut`` also closes and refuses."""
+    """``stall`` keeps connections open and passes nothing; ``cut`` also closes and refuses.
+
+    ``stall_after`` names bytes of a client that are passed on, and nothing after them.
+    """
 
     host: str
     port: int
     listening: int = 0
+    stall_after: bytes | None = None
     _server: asyncio.Server | None = None
     _flows: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -59,6 +63,8 @@ class Proxy:
         with suppress(OSError):
             while data := await source.read(65_536):
                 await self._flows.wait()
+                if self.stall_after is not None and self.stall_after in data:
+                    self.stall()
                 target.write(data)
                 await target.drain()
         target.transport.abort()

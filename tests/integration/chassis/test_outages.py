@@ -149,3 +149,25 @@ async def test_a_caller_who_leaves_takes_its_statement_along(plain_database: str
         under_way.cancel()
 
         await until_sleeping(dsn, 0)
+
+
+async def test_a_commit_without_answer_is_unknown_until_it_is_repeated(
+    plain_database: str,
+) -> None:
+    async with behind_a_proxy(plain_database) as (proxy, channel):
+        await finish(call(channel, "Open", WRITE))  # connected
+        proxy.stall_after = b"COMMIT"
+
+        error, seconds = await timed(refused(call(channel, "Answer", WRITE, metadata=AS_STAFF)))
+
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert detail(error, ErrorInfo).reason == "OUTCOME_UNKNOWN"
+        assert seconds < 1.5
+
+        proxy.stall_after = None
+        proxy.flow()
+        await until_status(channel, SERVING)
+        (repeated,) = await finish(call(channel, "Answer", WRITE, metadata=AS_STAFF))
+        (counted,) = await finish(call(channel, "Open", WRITE))
+
+    assert (repeated.text, counted.text) == ("wrote a visit", "1")
