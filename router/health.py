@@ -53,10 +53,11 @@ class Monitor:
         self._told: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Probe until cancelled."""
+        """Probe until cancelled; a probe that took all its time is followed by the next at once."""
         while True:
+            begun = time.monotonic()
             await self.probe()
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(max(0.0, begun + EVERY_SECONDS - time.monotonic()))
 
     async def probe(self) -> None:
         """Ask the silo once; only its silence counts against it, and its return is noticed."""

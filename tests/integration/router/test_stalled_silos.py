@@ -1,0 +1,103 @@
+"""A silo that hangs without an error, as SIGSTOP or a dead switch leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from router.breaker import State
+from router.server import Router
+from tests.support.obedient_silo import ObedientSilo, contract, text
+from tests.support.proxies import Proxy
+from tests.support.routed_mesh import begin, observe, router_settings, routing, until_true
+
+
+@dataclass
+class Stallable:
+    router: Router
+    channel: grpc.aio.Channel
+    wire: Proxy  # between the router and EMS
+
+
+@pytest.fixture
+async def mesh(tmp_path: Path) -> AsyncIterator[Stallable]:
+    hospital, ems = ObedientSilo("hospital"), ObedientSilo("ems")
+    await hospital.start()
+    await ems.start()
+    wire = Proxy("127.0.0.1", ems.port)
+    await wire.open()
+    addresses = {
+        "hospital": f"127.0.0.1:{hospital.port}",
+        "ems": f"127.0.0.1:{wire.listening}",
+    }
+    async with routing(router_settings(addresses, tmp_path), contract()) as (router, channel):
+        await until_true(lambda: all(each.seen.serving for each in router.monitors.values()))
+        yield Stallable(router, channel, wire)
+    await wire.cut()
+    await ems.stop()
+    await hospital.stop()
+
+
+async def test_the_others_do_not_notice(mesh: Stallable) -> None:
+    assert (await observe(mesh.channel, "Echo", text("ok"), silo="ems")).code is (
+        grpc.StatusCode.OK
+    )
+    mesh.wire.stall()
+    hanging = [begin(mesh.channel, "Store", text("ok"), silo="ems") for _ in range(60)]
+    slowest = 0.0
+    for _ in range(100):
+        begun = time.monotonic()
+        seen = await observe(mesh.channel, "Store", text("ok"))
+        slowest = max(slowest, time.monotonic() - begun)
+        assert seen.code is grpc.StatusCode.OK
+    assert slowest < 0.5
+    mesh.wire.flow()
+    await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_its_callers_are_told_in_time_then_at_once_and_are_served_again(
+    mesh: Stallable,
+) -> None:
+    mesh.wire.stall()
+    begun = time.monotonic()
+    first = await observe(mesh.channel, "Echo", text("ok"), silo="ems")
+    assert (first.code, first.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "SILO_TIMEOUT")
+    assert time.monotonic() - begun < 2.5  # a read's own deadline
+
+    # Nobody calls, and still it is found out: by the probes of its health.
+    await until_true(lambda: mesh.router.backends["ems"].breaker.state is State.OPEN)
+    begun = time.monotonic()
+    refused = await observe(mesh.channel, "Store", text("ok"), silo="ems")
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SILO_UNAVAILABLE")
+    assert time.monotonic() - begun < 0.1
+    assert not mesh.router.monitors["ems"].seen.reachable
+
+    mesh.wire.flow()
+    begun = time.monotonic()
+    while (await observe(mesh.channel, "Echo", text("ok"), silo="ems")).code is not (
+        grpc.StatusCode.OK
+    ):
+        assert time.monotonic() - begun < 3
+
+
+async def test_a_reset_wire_fails_streams_with_the_silos_name(mesh: Stallable) -> None:
+    stream = asyncio.create_task(observe(mesh.channel, "Watch", text("wait"), silo="ems"))
+    await until_true(lambda: mesh.router.backends["ems"].bulkhead.streams == 1)
+    await observe(mesh.channel, "Echo", text("ok"), silo="ems")  # the stream is on its way, too
+
+    await mesh.wire.cut()
+
+    seen = await stream
+    assert (seen.code, seen.reason) == (grpc.StatusCode.UNAVAILABLE, "SILO_UNAVAILABLE")
+    assert "127.0.0.1" not in repr(seen)
+    await mesh.wire.open()
+    await until_true(lambda: mesh.router.monitors["ems"].seen.reachable)
+    assert (await observe(mesh.channel, "Echo", text("ok"), silo="ems")).code is (
+        grpc.StatusCode.OK
+    )
