@@ -131,8 +131,8 @@ def _details(refusal: Refusal) -> Iterator[Message]:
             yield QuotaFailure(violations=[violation])
     for family, milliseconds in _RETRY_MILLISECONDS.items():
         if isinstance(refusal, family):
-            retry = RetryInfo()
-            retry.retry_delay.FromMilliseconds(milliseconds)
+            retry, told = RetryInfo(), refusal.facts.get("retry_after_seconds")
+            retry.retry_delay.FromMilliseconds(int(told) * 1000 if told else milliseconds)
             yield retry
 
 

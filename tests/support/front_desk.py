@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -145,8 +145,24 @@ async def _is_serving(channel: grpc.aio.Channel) -> bool:
 
 
 @asynccontextmanager
+async def serving(
+    dsn: str, silo: str, clock: Clock, compose: Callable[[Kit], server.Silo]
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Run what ``compose`` makes as the silo's process; yield a channel once it serves."""
+    build = Build(name=silo, revision="0001", compose=compose)
+    process = Process(build, replace(settings(dsn), key_encryption_key=SECRET), clock)
+    await process.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{process.port}", CHANNEL) as channel:
+            await until(lambda: _is_serving(channel))
+            yield channel
+    finally:
+        await process.stop(grace=0)
+
+
+@asynccontextmanager
 async def desk(dsn: str) -> AsyncIterator[Desk]:
-    """Serve the silo's logins from its real process, on a free port."""
+    """Serve the hospital's logins from its real process, on a free port."""
     clock, made = Clock(), list[Identity]()
 
     def compose(kit: Kit) -> server.Silo:
@@ -165,18 +181,11 @@ async def desk(dsn: str) -> AsyncIterator[Desk]:
             timers=identity.timers,
         )
 
-    build = Build(name="hospital", revision="0001", compose=compose)
-    process = Process(build, replace(settings(dsn), key_encryption_key=SECRET), clock)
-    await process.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{process.port}", CHANNEL) as channel:
-            await until(lambda: _is_serving(channel))
-            yield Desk(
-                sessions=sessions_pb2_grpc.SessionServiceStub(channel),
-                users=users_pb2_grpc.UserServiceStub(channel),
-                dsn=dsn,
-                clock=clock,
-                identity=made[0],
-            )
-    finally:
-        await process.stop(grace=0)
+    async with serving(dsn, "hospital", clock, compose) as channel:
+        yield Desk(
+            sessions=sessions_pb2_grpc.SessionServiceStub(channel),
+            users=users_pb2_grpc.UserServiceStub(channel),
+            dsn=dsn,
+            clock=clock,
+            identity=made[0],
+        )

@@ -11,7 +11,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from medport.hospital.v1 import sessions_pb2, users_pb2
 
 from chassis import passwords
@@ -93,6 +93,7 @@ async def test_after_ten_failures_not_even_the_right_password_is_looked_at(
     error = await refused(grpc.StatusCode.RESOURCE_EXHAUSTED, hospital.login(person))
     info = detail(error, ErrorInfo)
     assert (info.reason, info.metadata["retry_after_seconds"]) == ("RATE_LIMITED", "600")
+    assert detail(error, RetryInfo).retry_delay.seconds == 600
     await hospital.login(await hospital.user())
 
 
