@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chassis import telemetry
 from chassis.clock import utc_now
 from chassis.health import NOT_SERVING, SERVING, Health
 from router.backends import Backend
@@ -61,7 +63,7 @@ class Monitor:
 
     async def probe(self) -> None:
         """Ask the silo once; only its silence counts against it, and its return is noticed."""
-        begun, was_reachable = time.monotonic(), self.seen.reachable
+        begun, was_reachable, before = time.monotonic(), self.seen.reachable, self._summary()
         self.seen.reachable, self.seen.statuses = await self._ask()
         if self.seen.reachable:
             self.seen.latency_s = time.monotonic() - begun
@@ -70,7 +72,12 @@ class Monitor:
                 self._backend.breaker.revived()
         else:
             self._backend.breaker.failed()
+        if self._summary() != before:
+            telemetry.log.info("silo", silo=self._backend.silo, **self._summary())
         await self._tell()
+
+    def _summary(self) -> dict[str, Any]:
+        return {"reachable": self.seen.reachable, "serving": self.seen.serving}
 
     async def _ask(self) -> tuple[bool, dict[str, int]]:
         request = health_pb2.HealthListRequest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -16,9 +17,10 @@ import grpc
 from chassis.errors import Refusal
 from chassis.interceptors.errors import SERVED_BY
 from chassis.interceptors.guards import Context, Handler
-from router import answers
+from router import answers, metrics
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
+from router.metrics import Count
 from router.policies import deadline_of
 from router.routes import Route
 from router.uploads import Uploads
@@ -56,6 +58,15 @@ class Proxy(grpc.GenericRpcHandler):
             forwarder.end_streams()
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call under way on the silo's side."""
+
+    lease: Lease
+    call: Any  # one of four kinds, none of which has a name for types
+    count: Count
+
+
 class Forwarder:
     """Forwards one method; its cardinality decides the handler's shape."""
 
@@ -79,42 +90,45 @@ class Forwarder:
 
     async def _one(self, request: Any, context: Context) -> bytes:
         response: bytes = b""
-        async with self._call(request, context) as (lease, call):
+        async with self._exchange(request, context) as exchange:
             with _ending_is_read_later():
-                response = await call
-            if initial := await call.initial_metadata():
+                response = await exchange.call
+            if initial := await exchange.call.initial_metadata():
                 await context.send_initial_metadata(tuple(initial))
-            await self._finish(lease, call, context)
+            await self._finish(exchange, context)
         return response
 
     async def _many(self, request: Any, context: Context) -> None:
-        async with self._call(request, context) as (lease, call):
+        async with self._exchange(request, context) as exchange:
+            call, lease = exchange.call, exchange.lease
             await context.send_initial_metadata(tuple(await call.initial_metadata() or ()))
             with _ending_is_read_later():
                 # A write completes before the next read starts: a slow client slows the silo down.
                 while (message := await call.read()) is not grpc.aio.EOF:
                     lease.answered()
                     await context.write(message)
-            await self._finish(lease, call, context)
+            await self._finish(exchange, context)
 
     @asynccontextmanager
-    async def _call(self, request: Any, context: Context) -> AsyncIterator[tuple[Lease, Any]]:
+    async def _exchange(self, request: Any, context: Context) -> AsyncIterator[Exchange]:
         """Let the caller in and start the silo's call; whatever ends one side ends the other."""
         metadata, request_id = forwarded(context)
-        try:
-            await self._admit(self._route, context)
-            async with self._backend.lease(self._route) as lease:
-                call = self._start(lease, request, metadata, context)
-                self._open.add(call)
-                try:
-                    yield lease, call
-                finally:
-                    self._open.discard(call)
-                    call.cancel()  # passes the client's on; does nothing to a call that ended
-        except grpc.aio.InternalError as gone:  # a write that met a client who has left
-            raise asyncio.CancelledError from gone
-        except Refusal as refusal:
-            await answers.refuse(context, refusal, request_id)
+        with metrics.counted(self._route.method) as count:
+            try:
+                await self._admit(self._route, context)
+                async with self._backend.lease(self._route) as lease:
+                    call = self._start(lease, request, metadata, context)
+                    self._open.add(call)
+                    try:
+                        yield Exchange(lease, call, count)
+                    finally:
+                        self._open.discard(call)
+                        call.cancel()  # passes the client's on; does nothing to one that ended
+            except grpc.aio.InternalError as gone:  # a write that met a client who has left
+                raise asyncio.CancelledError from gone
+            except Refusal as refusal:
+                count.refused(self._route.silo, refusal)
+                await answers.refuse(context, refusal, request_id)
 
     def _start(self, lease: Lease, request: Any, metadata: Metadata, context: Context) -> Any:
         start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
@@ -130,13 +144,15 @@ class Forwarder:
             return remaining
         return min(self._deadline.default if remaining is None else remaining, self._deadline.most)
 
-    async def _finish(self, lease: Lease, call: grpc.aio.Call, context: Context) -> None:
+    async def _finish(self, exchange: Exchange, context: Context) -> None:
         """End the client's call as the silo ended ours, or in our own words when none spoke."""
+        call = exchange.call
         code, trailers = await call.code(), tuple(await call.trailing_metadata() or ())
         stamped = any(key == SERVED_BY for key, _ in trailers)
         if self._draining and code is grpc.StatusCode.CANCELLED:
             raise answers.Draining
-        lease.ended(code, stamped=stamped)
+        exchange.lease.ended(code, stamped=stamped)
+        exchange.count.code = code
         if code is grpc.StatusCode.OK:
             context.set_trailing_metadata(trailers)
         elif stamped:
@@ -160,6 +176,7 @@ def _ending_is_read_later() -> Iterator[None]:
 
 def _unknown(path: str) -> Handler:
     async def refuse(_: Any, context: Context) -> None:
+        metrics.unknown()
         _, request_id = forwarded(context)
         await answers.refuse(context, answers.UnknownMethod(path), request_id)
 

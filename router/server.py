@@ -16,6 +16,7 @@ from chassis.interceptors import access, errors, logging, validation
 from chassis.interceptors.guards import GuardedServer
 from chassis.paging import Paging
 from chassis.settings import RouterSettings
+from router import metrics
 from router.access import Gate
 from router.backends import Backend
 from router.health import Monitor
@@ -41,6 +42,7 @@ class Router:
             silo: Backend(silo, target, self._routes.values())
             for silo, target in settings.silos.items()
         }
+        metrics.watch(self.backends.values())
         self._server = grpc.aio.server(options=SERVER)
         self._health = health.add(
             self._server, {each.method.service for each in self._routes.values()}
