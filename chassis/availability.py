@@ -10,6 +10,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from chassis import telemetry
+from chassis.fitness import failures
 from chassis.within import give_up, within
 
 EVERY_SECONDS = 0.1
@@ -70,7 +71,11 @@ class Availability:
         while True:
             try:
                 async with self._connected() as connection:
-                    await self._probe_while_it_answers(connection)
+                    if unfit := await within(CONNECT_SECONDS, failures(connection)):
+                        await self._turn(up=False, why="; ".join(unfit))
+                        await asyncio.sleep(CONNECT_SECONDS)
+                    else:
+                        await self._probe_while_it_answers(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 await self._turn(up=False, why=_why(error))
             await self._pause()

@@ -111,7 +111,7 @@ class Process:
         except RuntimeError:
             raise CannotListen(self._settings.listen) from None
         await self._pool.open(wait=False)
-        self._availability.hear_loss(lambda: self._background(self._pool.drain()))
+        self._availability.hear_loss(self._drain_pool)
         await self._server.start()
         self._background(self._availability.watch())
         self._background(self._follow_health())
@@ -150,9 +150,8 @@ class Process:
         return added
 
     def _guards(self) -> list[Guard]:
-        suspect = self._availability.suspect
         return [
-            errors.guard(self._name, self._served_by, suspect, self._availability.confirmed),
+            errors.guard(self._name, self._served_by, self._lost_one, self._availability.confirmed),
             logging.guard(self._name),
             deadlines.guard,
             availability.guard(self._name, self._availability),
@@ -160,6 +159,14 @@ class Process:
             validation.guard,
             idempotency.guard,
         ]
+
+    def _lost_one(self) -> None:
+        """Take one lost connection for all: the pool would hand out each of the dead ones."""
+        self._availability.suspect()
+        self._drain_pool()
+
+    def _drain_pool(self) -> None:
+        self._background(self._pool.drain())
 
     def _is_up(self) -> bool:
         return self._availability.is_up

@@ -22,6 +22,7 @@ DETAILS = "grpc-status-details-bin"
 Stamp = tuple[tuple[str, str], ...]
 
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT_FORM = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C
 
 
 async def always() -> bool:
@@ -43,7 +44,7 @@ def guard(
 
     @asynccontextmanager
     async def answer(rpc: Rpc) -> AsyncIterator[None]:
-        rpc.call.request_id = request_id(rpc.context)
+        _note_facts(rpc)
         stamp = ((SERVED_BY, served_by), (REQUEST_ID, rpc.call.request_id))
         try:
             yield
@@ -83,6 +84,14 @@ def request_id(context: Context) -> str:
     if len(given) == 1 and _REQUEST_ID_FORM.fullmatch(str(given[0])):
         return str(given[0])
     return str(ids.new())
+
+
+def _note_facts(rpc: Rpc) -> None:
+    rpc.call.request_id = request_id(rpc.context)
+    rpc.call.peer = rpc.context.peer()
+    for name, value in rpc.context.invocation_metadata() or ():
+        if name == "traceparent" and _TRACEPARENT_FORM.fullmatch(str(value)):
+            rpc.call.traceparent = str(value)
 
 
 def _judged(error: BaseException, rpc: Rpc, silo: str) -> Refusal:

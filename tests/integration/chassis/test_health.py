@@ -111,6 +111,22 @@ async def test_health_follows_the_database_away_and_back(plain_database: str) ->
         await asyncio.gather(*(echo.finish(echo.call(channel, "Open")) for _ in range(20)))
 
 
+async def test_a_role_that_may_do_more_does_not_serve(
+    plain_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = superuser_of(clinic.prepare(plain_database))
+    async with clinic.running(clinic.settings(dsn)) as (_, channel):
+        said = ""
+
+        async def is_said() -> bool:
+            nonlocal said
+            said += capsys.readouterr().out
+            return "rights of an administrator" in said
+
+        await until(is_said)
+        assert await status(channel) == NOT_SERVING
+
+
 def check(address: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chassis.health", address]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)

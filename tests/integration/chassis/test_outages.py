@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -171,3 +172,21 @@ async def test_a_commit_without_answer_is_unknown_until_it_is_repeated(
         (counted,) = await finish(call(channel, "Open", WRITE))
 
     assert (repeated.text, counted.text) == ("wrote a visit", "1")
+
+
+async def test_one_lost_connection_is_taken_for_all(plain_database: str) -> None:
+    dsn = clinic.prepare(plain_database)
+    ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT'"
+    async with clinic.running(clinic.settings(dsn)) as (_, channel):
+        await until_status(channel, SERVING)
+        requests = [EchoRequest(request_id=str(uuid4()), text="a visit") for _ in range(12)]
+        await asyncio.gather(
+            *(finish(call(channel, "Answer", each, metadata=AS_STAFF)) for each in requests)
+        )
+        async with await AsyncConnection.connect(superuser_of(dsn), autocommit=True) as admin:
+            ended = await (await admin.execute(ends)).fetchall()
+        assert len(ended) > 1
+
+        is_unavailable(await refused(call(channel, "Open", WRITE)))
+        for _ in range(len(ended)):
+            await finish(call(channel, "Open", WRITE))
