@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -41,7 +42,8 @@ class Following:
 
     ``consumer`` names it in both databases, such as ``ems``. ``types`` narrows what is asked for
     to these full names; none means all that this silo may see. ``projects`` are called for each
-    event in their order.
+    event in their order; ``bookmarked`` is told the source's clock whenever everything that it had
+    announced by then has had its effect here.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Following:
     policy: Policy = Policy.PARK_SUBJECT
     types: Sequence[str] = ()
     heartbeat_seconds: float = 5.0
+    bookmarked: Callable[[datetime], None] = lambda _: None
 
 
 def received(event: Any) -> Received | None:

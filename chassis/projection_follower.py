@@ -13,6 +13,7 @@ from chassis import checkpoint, telemetry
 from chassis import event_log_metrics as metrics
 from chassis.backoff import Backoff, around
 from chassis.checkpoint import Checkpoint, Fenced, Lease, Place, State
+from chassis.clock import instant
 from chassis.dead_letter import why
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
@@ -186,6 +187,8 @@ class Follower:
                 if await progress.take(frame):
                     backoff.reset()
                 self._place = effects.place
+                if frame.HasField("bookmark"):
+                    self._following.bookmarked(instant(frame.bookmark.server_time))
         finally:
             await frames.aclose()
         await progress.settle()
