@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 AT_ONCE = 8
 WINDOW = 50_000  # positions that one page looks at, so that a rare event's reader is heard from
 CHECKOUT_SECONDS = 2.0
+CHECK_SECONDS = 1.0
 
 # COLUMNS is a constant of ours.
 _PAGE = f"""
@@ -129,7 +130,13 @@ class Pages:
             async with self._pool.connection(timeout=CHECKOUT_SECONDS) as connection:
                 yield connection
         except (OperationalError, TimeoutError) as lost:
+            await self._look_round()
             raise LogUnavailable from lost
+
+    async def _look_round(self) -> None:
+        """Drop every connection that is lost, so that one caller, not each, meets a lost one."""
+        with suppress(OperationalError, TimeoutError):
+            await within(CHECK_SECONDS, self._pool.check())
 
 
 async def _awaited(read: Callable[[], Awaitable[Result]]) -> Result:
