@@ -5,4 +5,4 @@ from __future__ import annotations
 from chassis.identity import IdentityRows
 from hospital_svc.tables import metadata
 
-rows = IdentityRows.of(metadata, tenant="hospital_id", users="hospital_user")
+rows = IdentityRows.of(metadata, users="hospital_user", tenants="hospital", tenant="hospital_id")

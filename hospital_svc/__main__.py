@@ -1,0 +1,11 @@
+"""The hospital's commands: ``python -m hospital_svc serve | migrate``."""
+
+from __future__ import annotations
+
+import sys
+
+from chassis.processes import main
+from hospital_svc.server import BUILD
+
+if __name__ == "__main__":
+    sys.exit(main(BUILD, "hospital_svc"))

@@ -1,0 +1,149 @@
+"""Composition root of the hospital silo: the one place that knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from medport.center.events.v1 import event_log_pb2 as center_log
+from medport.ems.events.v1 import event_log_pb2 as ems_log
+from medport.hospital.events.v1 import event_log_pb2
+from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.hospital.v1 import (
+    agency_preferences_pb2_grpc,
+    facilities_pb2_grpc,
+    hospitals_pb2_grpc,
+    received_bids_pb2_grpc,
+    sessions_pb2_grpc,
+    transport_requests_pb2_grpc,
+    users_pb2_grpc,
+)
+
+from chassis.followers import Followers
+from chassis.identity import Identity
+from chassis.outbox import Envelope
+from chassis.paging import Paging
+from chassis.projection import Following
+from chassis.publishing import Publishing
+from chassis.server import Build, Kit, Silo
+from chassis.timers import every
+from chassis.unit_of_work import Database
+from hospital_svc.projectors import (
+    agencies,
+    assignments,
+    feature_toggles,
+    notification_templates,
+    services,
+    signing_keys,
+    system_configurations,
+    transport_bids,
+    units,
+)
+from hospital_svc.repositories.sessions import rows
+from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
+from hospital_svc.servicers.facilities import FacilityServicer
+from hospital_svc.servicers.hospitals import HospitalServicer
+from hospital_svc.servicers.received_bids import ReceivedBidServicer
+from hospital_svc.servicers.sessions import SessionServicer
+from hospital_svc.servicers.transport_requests import TransportRequestServicer
+from hospital_svc.servicers.users import UserServicer
+from hospital_svc.timers import transport_requests as expiries
+from hospital_svc.timers.awards import AwardTimeouts
+
+SWEEP_SECONDS = 5.0
+
+
+def compose(kit: Kit) -> Silo:
+    """Put the silo together; the process starts and stops it."""
+    settings = kit.settings
+    paging = Paging(settings.key_encryption_key)
+    envelope = Envelope(event_log_pb2.HospitalEvent, "/medport/hospital")
+    database = Database(kit.pool, envelope, tenant_column="hospital_id")
+    publishing = Publishing(
+        settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("ems", "center")
+    )
+    database.after_commit = publishing.announced
+    identity = _identity(kit, database)
+    timeouts = AwardTimeouts()
+    followings = _followings(timeouts)
+    return Silo(
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        authenticate=identity.verifier.verify,
+        database=database,
+        timers=[
+            *identity.timers,
+            every(SWEEP_SECONDS, expiries.sweep),
+            every(SWEEP_SECONDS, timeouts.sweep),
+        ],
+        parts=[publishing, Followers(followings, database, settings.peers, identity.bearer)],
+    )
+
+
+def _identity(kit: Kit, database: Database) -> Identity:
+    return Identity(
+        "hospital",
+        rows,
+        database,
+        secret=kit.settings.key_encryption_key,
+        identity=kit.settings.identity_key,
+        peers=kit.settings.peer_keys,
+        published=SigningKeyPublished,
+        clock=kit.clock,
+    )
+
+
+def _followings(timeouts: AwardTimeouts) -> list[Following]:
+    return [
+        Following(
+            source="ems",
+            consumer="hospital",
+            file=ems_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                agencies.project,
+                transport_bids.project,
+                assignments.project,
+                units.project,
+            ],
+            bookmarked=timeouts.bookmarked,
+        ),
+        Following(
+            source="center",
+            consumer="hospital",
+            file=center_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                services.project,
+                feature_toggles.project,
+                system_configurations.project,
+                notification_templates.project,
+            ],
+        ),
+    ]
+
+
+def _servicers(
+    kit: Kit, database: Database, identity: Identity, paging: Paging
+) -> Sequence[Callable[[Any], None]]:
+    parts = (database, kit.clock, paging)
+    sessions, users = sessions_pb2_grpc, users_pb2_grpc
+    hospitals, facilities = hospitals_pb2_grpc, facilities_pb2_grpc
+    trips, bids = transport_requests_pb2_grpc, received_bids_pb2_grpc
+    preferences = agency_preferences_pb2_grpc
+    served: list[tuple[Callable[..., None], Any]] = [
+        (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
+        (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
+        (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),
+        (facilities.add_FacilityServiceServicer_to_server, FacilityServicer(*parts)),
+        (trips.add_TransportRequestServiceServicer_to_server, TransportRequestServicer(*parts)),
+        (bids.add_ReceivedBidServiceServicer_to_server, ReceivedBidServicer(*parts)),
+        (
+            preferences.add_AgencyPreferenceServiceServicer_to_server,
+            AgencyPreferenceServicer(*parts),
+        ),
+    ]
+    return [partial(add, servicer) for add, servicer in served]
+
+
+BUILD = Build(name="hospital", revision="0001", compose=compose)
