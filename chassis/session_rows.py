@@ -9,7 +9,18 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, MetaData, Table, and_, bindparam, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    MetaData,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from chassis.sql import columns, compiled
 from chassis.unit_of_work import Rows, UnitOfWork
@@ -112,6 +123,13 @@ class SessionRows:
                 owner(tenant) | {each.key: bindparam(each.key) for each in token_columns}
             )
         )
+        # Behind its session's longest life a token proves nothing, not even reuse.
+        self._forget_tokens = compiled(
+            delete(token).where(tokens, token.c.expires_at < bindparam("before"))
+        )
+        self._forget = compiled(
+            delete(session).where(mine, session.c.expires_at < bindparam("before"))
+        )
         self._token = compiled(select(*token_columns).where(by_hash), into=RefreshToken)
         self._replace = compiled(
             update(token)
@@ -166,3 +184,10 @@ class SessionRows:
         self, uow: UnitOfWork, tenant: UUID | None, used: UUID, *, by: UUID, at: datetime
     ) -> None:
         await uow.execute(self._replace, tenant=tenant, token_id=used, by=by, at=at)
+
+    async def forget(
+        self, uow: UnitOfWork, tenant: UUID | None, *, tokens_before: datetime, before: datetime
+    ) -> int:
+        """Delete tokens, then sessions, that expired before these moments; return how many."""
+        tokens = await uow.execute(self._forget_tokens, tenant=tenant, before=tokens_before)
+        return tokens + await uow.execute(self._forget, tenant=tenant, before=before)

@@ -143,8 +143,10 @@ class Keyring:
     async def find(self, kid: str) -> VerificationKey | None:
         if key := self._configured.get(kid):
             return key
+        if self._clock() - self._loaded_at < KEPT and (key := self._published.get(kid)):
+            return key
         async with self._loading:
-            age = self._clock() - self._loaded_at
+            age = self._clock() - self._loaded_at  # anew: another call may have loaded meanwhile
             if age >= KEPT or (kid not in self._published and age >= self._refetch):
                 keys = await self._load()
                 # A published key must not take the name of a process's: it would be believed.

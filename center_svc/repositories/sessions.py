@@ -5,4 +5,4 @@ from __future__ import annotations
 from center_svc.tables import metadata
 from chassis.identity import IdentityRows
 
-rows = IdentityRows.of(metadata, tenant=None, users="center_user")
+rows = IdentityRows.of(metadata, users="center_user", tenants=None, tenant=None)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from chassis.identity import IdentityRows
 from ems_svc.tables import metadata
 
-rows = IdentityRows.of(metadata, tenant="agency_id", users="ems_agency_user")
+rows = IdentityRows.of(metadata, users="ems_agency_user", tenants="ems_agency", tenant="agency_id")

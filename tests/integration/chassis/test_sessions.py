@@ -14,7 +14,7 @@ from medport.common.v1.vocabulary_pb2 import SILO_CENTER, SILO_EMS, SILO_UNSPECI
 from medport.hospital.v1 import sessions_pb2 as pb
 
 from tests.support.databases import superuser_of
-from tests.support.front_desk import NOON, Desk, bearer, desk
+from tests.support.front_desk import NOON, Desk, bearer, database_on, desk
 from tests.support.waiting import until_blocked
 
 
@@ -229,6 +229,20 @@ async def test_no_token_is_in_the_database(hospital: Desk) -> None:
     rows = hospital.sql("SELECT t::text FROM refresh_token t")
     assert len(rows) == 2
     assert not any(opened.refresh_token in row for (row,) in rows)
+
+
+async def test_what_proves_nothing_any_more_is_deleted(hospital: Desk) -> None:
+    opened = await hospital.login(await hospital.user())
+    await hospital.login(await hospital.user(hospital_id=uuid4()))
+    await hospital.refresh(opened.refresh_token)
+    forget = hospital.identity.forget_sessions
+    async with database_on(hospital.dsn) as database:
+        hospital.clock.now += timedelta(hours=12)
+        assert await forget(database, hospital.clock) == 0
+        hospital.clock.now += timedelta(minutes=16)
+        assert await forget(database, hospital.clock) == 3
+        hospital.clock.now += timedelta(days=90)
+        assert await forget(database, hospital.clock) == 2
 
 
 async def test_the_keys_are_listed_for_everybody(hospital: Desk) -> None:
