@@ -1,11 +1,10 @@
-"""What one process follows: a channel and a follower per source, for as long as it lives."""
+"""What one process follows: a follower per source, for as long as the process lives."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-
-import grpc
+from functools import partial
 
 from chassis import channels
 from chassis.environment import BadSettings
@@ -32,15 +31,13 @@ class Followers:
         self._followings = [(each, peers[each.source]) for each in followings]
         self._database = database
         self._bearer = bearer
-        self._channels: list[grpc.aio.Channel] = []
         self._followers: list[Follower] = []
 
     async def start(self) -> None:
         """Begin; a source that is away is waited for."""
         for following, address in self._followings:
-            channel = channels.channel(address)
-            self._channels.append(channel)
-            follower = Follower(following, self._database, channel, self._token(following.source))
+            connect = partial(channels.channel, address)
+            follower = Follower(following, self._database, connect, self._token(following.source))
             follower.start()
             self._followers.append(follower)
 
@@ -50,7 +47,6 @@ class Followers:
     async def stop(self) -> None:
         """Stop, and leave the leases to other processes."""
         await asyncio.gather(*(each.stop() for each in self._followers))
-        await asyncio.gather(*(each.close() for each in self._channels))
 
     def _token(self, source: str) -> Callable[[], str]:
         return lambda: self._bearer(source)

@@ -21,6 +21,7 @@ MISSED_HEARTBEATS = 3
 REPORT_SECONDS = 5.0
 _DETAILS = "grpc-status-details-bin"
 
+Connect = Callable[[], grpc.aio.Channel]  # opens a channel to the source
 Token = Callable[[], str]  # makes a bearer token for the source, valid now
 
 
@@ -33,22 +34,17 @@ class Interrupted(Exception):
 
 
 class Feed:
-    """Asks ``channel`` for what ``following`` follows."""
+    """Asks the source for what ``following`` follows.
 
-    def __init__(self, following: Following, channel: grpc.aio.Channel, token: Token) -> None:
+    Every stream has a channel of its own: on a connection that fell silent the next call would
+    hang as well, until keepalive finds out.
+    """
+
+    def __init__(self, following: Following, connect: Connect, token: Token) -> None:
         self._following = following
         self._contract = EventContract.of(following.file)
+        self._connect = connect
         self._token = token
-        self._subscribe = channel.unary_stream(
-            f"/{self._contract.service}/Subscribe",
-            request_serializer=self._contract.subscribe_request.SerializeToString,
-            response_deserializer=self._contract.subscribe_response.FromString,
-        )
-        self._report = channel.unary_unary(
-            f"/{self._contract.service}/ReportProgress",
-            request_serializer=self._contract.progress_request.SerializeToString,
-            response_deserializer=self._contract.progress_response.FromString,
-        )
 
     async def frames(self, place: Place) -> AsyncGenerator[Any, None]:
         """Yield the frames behind ``place``, until the server ends the stream well.
@@ -56,22 +52,29 @@ class Feed:
         Raises Interrupted when the server falls silent for three heartbeats or skips something,
         and grpc.aio.AioRpcError when it refuses.
         """
-        calling = self._subscribe(self._request(place), metadata=self._metadata())
-        try:
+        async with self._connect() as channel:
+            calling = channel.unary_stream(
+                f"/{self._contract.service}/Subscribe",
+                request_serializer=self._contract.subscribe_request.SerializeToString,
+                response_deserializer=self._contract.subscribe_response.FromString,
+            )(self._request(place), metadata=self._metadata())
             reached: int | None = None
             while (frame := await self._next(calling)) is not grpc.aio.EOF:
                 self._check(frame, reached)
                 reached = frame.position
                 yield frame
-        finally:
-            calling.cancel()
 
     async def report(self, token: bytes) -> None:
         """Tell the source how far this consumer is; nothing correct depends on it."""
         request = self._contract.progress_request(
             subscriber=self._following.consumer, resume_token=token
         )
-        await self._report(request, metadata=self._metadata(), timeout=REPORT_SECONDS)
+        async with self._connect() as channel:
+            await channel.unary_unary(
+                f"/{self._contract.service}/ReportProgress",
+                request_serializer=self._contract.progress_request.SerializeToString,
+                response_deserializer=self._contract.progress_response.FromString,
+            )(request, metadata=self._metadata(), timeout=REPORT_SECONDS)
 
     async def _next(self, calling: Any) -> Any:
         """Read one frame; a connection that died without a word is left after three heartbeats."""

@@ -18,7 +18,7 @@ from chassis.dead_letter import why
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
 from chassis.projection_effects import Effects, Halted, is_passing
-from chassis.projection_feed import Feed, Interrupted, Token, reason_of
+from chassis.projection_feed import Connect, Feed, Interrupted, Token, reason_of
 from chassis.projection_progress import Progress
 from chassis.unit_of_work import Database
 from chassis.within import within
@@ -46,15 +46,15 @@ Result = TypeVar("Result")
 class Follower:
     """One process's part in a following; any number of processes may compete for it.
 
-    ``channel`` leads to the source, ``token`` makes a bearer token for it.
+    ``connect`` opens channels to the source, ``token`` makes a bearer token for it.
     """
 
     def __init__(
-        self, following: Following, database: Database, channel: grpc.aio.Channel, token: Token
+        self, following: Following, database: Database, connect: Connect, token: Token
     ) -> None:
         self._following = following
         self._database = database
-        self._feed = Feed(following, channel, token)
+        self._feed = Feed(following, connect, token)
         self._holder = uuid4().hex
         self._labels = (following.consumer, following.source)
         self._tasks = Tasks()

@@ -86,8 +86,10 @@ class Consumer:
             policy=policy,
             heartbeat_seconds=heartbeat,
         )
-        channel = await self.stack.enter_async_context(channels.channel(f"127.0.0.1:{port}"))
-        follower = Follower(following, self.database, channel, lambda: "a token")
+        address = f"127.0.0.1:{port}"
+        follower = Follower(
+            following, self.database, lambda: channels.channel(address), lambda: "a token"
+        )
         self.stack.push_async_callback(follower.stop)
         follower.start()
         return follower
@@ -109,6 +111,18 @@ class Consumer:
         """Let the lease run out: what eight seconds of silence would do."""
         self.admin.execute("UPDATE consumer_checkpoint SET lease_until = '-infinity'")
 
+    def kill_connections(self) -> None:
+        """Terminate every connection of the consumer's database but our own."""
+        self.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def reconnect(self) -> None:
+        """Look again, after an outage that took our own connection too."""
+        self.admin.close()
+        self.admin = psycopg.connect(superuser_of(self.dsn), autocommit=True)
+
     async def until_at(self, position: int, seconds: float = 15) -> None:
         await until(lambda: self.position() >= position, seconds)
 
@@ -124,9 +138,11 @@ async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
 async def consuming(dsn: str) -> AsyncIterator[Consumer]:
     """Open the consumer on a database that was laid with LEDGER."""
     async with AsyncExitStack() as stack:
-        admin = stack.enter_context(psycopg.connect(superuser_of(dsn), autocommit=True))
         connections = await stack.enter_async_context(pool(dsn))
-        yield Consumer(dsn, database_on(connections), admin, stack)
+        admin = psycopg.connect(superuser_of(dsn), autocommit=True)
+        consumer = Consumer(dsn, database_on(connections), admin, stack)
+        stack.callback(lambda: consumer.admin.close())  # noqa: PLW0108 - whichever it is then
+        yield consumer
 
 
 @asynccontextmanager
