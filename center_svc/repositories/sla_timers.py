@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, select, update
+from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.sla_timers import Expectation, SlaKind
@@ -54,9 +54,14 @@ EXPECT = compiled(
         },
     )
 )
+# The earliest of what clears it counts, whichever of the two streams is heard first.
 CLEAR = compiled(
     update(table)
-    .where(*_OF_TRIP, table.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))), _OPEN)
+    .where(
+        *_OF_TRIP,
+        table.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
+        or_(_OPEN, table.c.cleared_at > bindparam("at")),
+    )
     .values(cleared_at=bindparam("at"))
 )
 _ANSWER = insert(table).values(
@@ -109,7 +114,7 @@ async def expect(
 
 
 async def clear(uow: UnitOfWork, key: TripKey, kinds: Sequence[SlaKind], at: datetime) -> None:
-    """Stop those of a trip's timers that run."""
+    """Stop those of a trip's timers that run, or that stopped later."""
     await uow.execute(CLEAR, **columns(key), kinds=list(kinds), at=at)
 
 

@@ -85,7 +85,13 @@ class Center:
 
     def user_of(self, silo: str, role: str, tenant: UUID) -> Metadata:
         """Call as a user of another silo, by a token that its key signed for the center."""
-        principal = Principal(user_id=uuid4(), silo=silo, roles=frozenset({role}), tenant_id=tenant)
+        principal = Principal(
+            user_id=uuid4(),
+            session_id=uuid4(),
+            silo=silo,
+            roles=frozenset({role}),
+            tenant_id=tenant,
+        )
         return bearer(mint(self.keys[silo], principal, "center", utc_now()).bearer)
 
     def sql(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
