@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
-from uuid import UUID
 
-from sqlalchemy import MetaData, select
-
-from chassis.account_rows import AccountRows
 from chassis.clock import Clock, utc_now
-from chassis.key_rows import KeyRows
-from chassis.login_throttle import LoginThrottle
+from chassis.identity_rows import IdentityRows
 from chassis.logins import Logins
 from chassis.minting import ProcessTokens, identity_key
-from chassis.one_time_tokens import OneTimeTokens
 from chassis.refresh_tokens import RefreshTokens
-from chassis.session_rows import SessionRows
 from chassis.sessions import ABSOLUTE, Sessions
 from chassis.signing_keys import Published, SigningKeys
-from chassis.sql import Statement, compiled
 from chassis.timers import every
 from chassis.tokens import Keyring, Verifier, peer_key
-from chassis.unit_of_work import Database, Rows
+from chassis.unit_of_work import Database
 
 SWEEP_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 SHOWN_FOR = timedelta(days=90)
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityRows:
-    """The statements of one silo's tables about users; made once, beside the tables."""
-
-    tenant: str | None
-    list_tenants: Statement[UUID] | None
-    accounts: AccountRows
-    sessions: SessionRows
-    throttle: LoginThrottle
-    one_time: OneTimeTokens
-    keys: KeyRows
-
-    @classmethod
-    def of(
-        cls, metadata: MetaData, *, users: str, tenants: str | None, tenant: str | None
-    ) -> IdentityRows:
-        """Compile them for the silo's table of ``users`` and, if it has any, of ``tenants``.
-
-        ``tenant`` is the column that names the tenant, in both.
-        """
-        listed = None
-        if tenants is not None and tenant is not None:
-            listed = compiled(select(metadata.tables[tenants].c[tenant]), into=_id)
-        return cls(
-            tenant=tenant,
-            list_tenants=listed,
-            accounts=AccountRows(metadata, tenant, users=users),
-            sessions=SessionRows(metadata, tenant),
-            throttle=LoginThrottle(metadata),
-            one_time=OneTimeTokens(metadata, tenant),
-            keys=KeyRows(metadata),
-        )
-
-    async def tenants(self, rows: Rows) -> Sequence[UUID | None]:
-        """Return every tenant, or Center's none: what a sweep goes through."""
-        if self.list_tenants is None:
-            return [None]
-        found = await rows.all(self.list_tenants)
-        return found  # noqa: RET504 - named, or the statement would have to return None too
-
-
-def _id(tenant_id: UUID) -> UUID:
-    return tenant_id
 
 
 class Identity:
@@ -103,25 +49,9 @@ class Identity:
         self.keys = SigningKeys(
             silo, rows.keys, database, secret=secret, published=published, clock=clock
         )
-        self.sessions = Sessions(
-            silo,
-            database,
-            clock,
-            rows=rows.sessions,
-            accounts=rows.accounts,
-            keys=self.keys,
-            tokens=RefreshTokens(secret, has_tenants=rows.tenant is not None),
-        )
-        self.logins = Logins(
-            database,
-            clock,
-            accounts=rows.accounts,
-            sessions=self.sessions,
-            session_rows=rows.sessions,
-            throttle=rows.throttle,
-            one_time=rows.one_time,
-            keys=self.keys,
-        )
+        tokens = RefreshTokens(secret, has_tenants=rows.tenant is not None)
+        self.sessions = Sessions(silo, rows, database, clock, keys=self.keys, tokens=tokens)
+        self.logins = Logins(rows, database, clock, keys=self.keys, sessions=self.sessions)
         configured = [peer_key(name, raw) for name, raw in peers.items()]
         keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
         self.verifier = Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
@@ -142,7 +72,7 @@ class Identity:
         now, forgotten = clock(), 0
         for tenant in await self.rows.tenants(database.read(None)):
             async with database.begin(tenant) as uow:
-                forgotten += await self.rows.sessions.forget(
-                    uow, tenant, tokens_before=now - ABSOLUTE, before=now - SHOWN_FOR
-                )
+                # Behind its session's longest life a token proves nothing, not even reuse.
+                forgotten += await self.rows.refresh_tokens.forget(uow, tenant, now - ABSOLUTE)
+                forgotten += await self.rows.sessions.forget(uow, tenant, now - SHOWN_FOR)
         return forgotten

@@ -6,13 +6,12 @@ import asyncio
 from dataclasses import dataclass
 
 from chassis import passwords
-from chassis.account_rows import Account, AccountRows, Login, login_name
+from chassis.account_rows import Account, Login, login_name
 from chassis.clock import Clock
 from chassis.errors import Unauthenticated
-from chassis.login_throttle import LoginThrottle
-from chassis.one_time_tokens import OneTimeTokens
+from chassis.identity_rows import IdentityRows
 from chassis.passwords import Passwords
-from chassis.session_rows import RevokeReason, SessionRows
+from chassis.session_rows import RevokeReason
 from chassis.sessions import Client, Opened, Sessions
 from chassis.signing_keys import SigningKeys
 from chassis.unit_of_work import Database
@@ -42,24 +41,19 @@ class Logins:
 
     def __init__(
         self,
+        rows: IdentityRows,
         database: Database,
         clock: Clock,
         *,
-        accounts: AccountRows,
-        sessions: Sessions,
-        session_rows: SessionRows,
-        throttle: LoginThrottle,
-        one_time: OneTimeTokens,
         keys: SigningKeys,
+        sessions: Sessions,
     ) -> None:
+        self._rows = rows
+        self._accounts = rows.accounts
         self._database = database
         self._clock = clock
-        self._accounts = accounts
-        self._sessions = sessions
-        self._session_rows = session_rows
-        self._throttle = throttle
-        self._one_time = one_time
         self._keys = keys
+        self._sessions = sessions
         self._passwords = Passwords()
         self._attempts = asyncio.Semaphore(passwords.AT_ONCE)
 
@@ -71,7 +65,7 @@ class Logins:
         """
         email = login_name(email)
         async with self._attempts:
-            await self._throttle.count(self._database, email, self._clock())
+            await self._rows.throttle.count(self._database, email, self._clock())
             login, account = await self._known(email)
             known = account.password_hash if account and account.is_active else None
             right = await self._passwords.verify(password, known)
@@ -90,19 +84,19 @@ class Logins:
         email, refusal = login_name(email), Unauthenticated("the one-time token is not valid")
         login = await self._accounts.find(self._database.read(None), email)
         now = self._clock()
-        if login is None or not await self._one_time.is_valid(
+        if login is None or not await self._rows.one_time.is_valid(
             self._database.read(login.tenant), login, text, now
         ):
             raise refusal
         password_hash = await self._passwords.hash(new_password)
         async with self._database.begin(login.tenant) as uow:
-            used = await self._one_time.use(uow, login, text, now)
+            used = await self._rows.one_time.use(uow, login, text, now)
             if not used or not await self._accounts.set_password(uow, login, password_hash, now):
                 raise refusal
-            await self._session_rows.revoke_all(
+            await self._rows.sessions.revoke_all(
                 uow, login.tenant, login.user_id, reason=RevokeReason.PASSWORD_CHANGED, at=now
             )
-            await self._throttle.clear(uow, email)
+            await self._rows.throttle.clear(uow, email)
 
     async def _known(self, email: str) -> tuple[Login | None, Account | None]:
         login = await self._accounts.find(self._database.read(None), email)
@@ -117,5 +111,5 @@ class Logins:
                 uow, login, verified=right.verified, kept=right.kept, at=at
             ):
                 raise _refused()  # disabled, or given another password, while this one was hashed
-            await self._throttle.clear(uow, right.email)
+            await self._rows.throttle.clear(uow, right.email)
             return await self._sessions.open(uow, right.account, login, client, key)

@@ -1,4 +1,4 @@
-"""The rows behind logins: sessions and their refresh tokens, one instance per silo's tables."""
+"""Sessions, between rows and rules: one instance per silo's tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     MetaData,
     Table,
@@ -54,17 +55,6 @@ class Session:
         return self.revoked_at is None and at < self.expires_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshToken:
-    id: UUID
-    session_id: UUID
-    token_hash: bytes
-    issued_at: datetime
-    expires_at: datetime
-    used_at: datetime | None
-    replaced_by_id: UUID | None
-
-
 def owned(table: Table, tenant: str | None) -> ColumnElement[bool]:
     """Match the rows of the tenant that ``tenant=`` names; in Center every row is its own."""
     return true() if tenant is None else table.c[tenant] == bindparam("tenant")
@@ -75,24 +65,25 @@ def owner(tenant: str | None) -> dict[str, Any]:
     return {} if tenant is None else {tenant: bindparam("tenant")}
 
 
+def others(table: Table, tenant: str | None) -> list[Column[Any]]:
+    """Return every column but the tenant's: a row is read by those who know whose it is."""
+    return [each for each in table.c if each.key != tenant]
+
+
+def new_row(table: Table, tenant: str | None) -> dict[str, Any]:
+    """Set every column of a new row from the parameter of its name."""
+    return owner(tenant) | {each.key: bindparam(each.key) for each in others(table, tenant)}
+
+
 class SessionRows:
-    """Statements on ``user_session`` and ``refresh_token``; ``tenant`` is None in Center."""
+    """Statements on ``user_session``; ``tenant`` is None in Center."""
 
     def __init__(self, metadata: MetaData, tenant: str | None) -> None:
-        session, token = metadata.tables["user_session"], metadata.tables["refresh_token"]
-        mine = owned(session, tenant)
-        tokens = owned(token, tenant)
-        session_columns = [each for each in session.c if each.key != tenant]
-        token_columns = [each for each in token.c if each.key != tenant]
+        session = metadata.tables["user_session"]
+        mine, read = owned(session, tenant), select(*others(session, tenant))
+        live = session.c.revoked_at.is_(None)
         the_session = and_(mine, session.c.id == bindparam("id"))
-        by_hash = and_(tokens, token.c.token_hash == bindparam("token_hash"))
-        read = select(*session_columns)
-
-        self._add = compiled(
-            insert(session).values(
-                owner(tenant) | {each.key: bindparam(each.key) for each in session_columns}
-            )
-        )
+        self._add = compiled(insert(session).values(new_row(session, tenant)))
         self._get = compiled(read.where(the_session), into=Session)
         self._lock = compiled(read.where(the_session).with_for_update(), into=Session)
         self._list = compiled(
@@ -110,31 +101,18 @@ class SessionRows:
             "revoked_at": bindparam("at"),
             "revoke_reason": bindparam("reason"),
         }
-        live = session.c.revoked_at.is_(None)
         self._revoke = compiled(
-            update(session).where(the_session, live).values(ended).returning(*session_columns),
+            update(session)
+            .where(the_session, live)
+            .values(ended)
+            .returning(*others(session, tenant)),
             into=Session,
         )
         self._revoke_all = compiled(
             update(session).where(mine, session.c.user_id == bindparam("user"), live).values(ended)
         )
-        self._add_token = compiled(
-            insert(token).values(
-                owner(tenant) | {each.key: bindparam(each.key) for each in token_columns}
-            )
-        )
-        # Behind its session's longest life a token proves nothing, not even reuse.
-        self._forget_tokens = compiled(
-            delete(token).where(tokens, token.c.expires_at < bindparam("before"))
-        )
         self._forget = compiled(
             delete(session).where(mine, session.c.expires_at < bindparam("before"))
-        )
-        self._token = compiled(select(*token_columns).where(by_hash), into=RefreshToken)
-        self._replace = compiled(
-            update(token)
-            .where(tokens, token.c.id == bindparam("token_id"))
-            .values(used_at=bindparam("at"), replaced_by_id=bindparam("by"))
         )
 
     async def add(self, uow: UnitOfWork, tenant: UUID | None, session: Session) -> None:
@@ -174,20 +152,6 @@ class SessionRows:
         """End every session of a user."""
         await uow.execute(self._revoke_all, tenant=tenant, user=user_id, reason=reason, at=at)
 
-    async def add_token(self, uow: UnitOfWork, tenant: UUID | None, token: RefreshToken) -> None:
-        await uow.execute(self._add_token, tenant=tenant, **columns(token))
-
-    async def token(self, rows: Rows, tenant: UUID | None, hash: bytes) -> RefreshToken | None:
-        return await rows.optional(self._token, tenant=tenant, token_hash=hash)
-
-    async def replace_token(
-        self, uow: UnitOfWork, tenant: UUID | None, used: UUID, *, by: UUID, at: datetime
-    ) -> None:
-        await uow.execute(self._replace, tenant=tenant, token_id=used, by=by, at=at)
-
-    async def forget(
-        self, uow: UnitOfWork, tenant: UUID | None, *, tokens_before: datetime, before: datetime
-    ) -> int:
-        """Delete tokens, then sessions, that expired before these moments; return how many."""
-        tokens = await uow.execute(self._forget_tokens, tenant=tenant, before=tokens_before)
-        return tokens + await uow.execute(self._forget, tenant=tenant, before=before)
+    async def forget(self, uow: UnitOfWork, tenant: UUID | None, before: datetime) -> int:
+        """Delete the sessions that expired before; return how many."""
+        return await uow.execute(self._forget, tenant=tenant, before=before)

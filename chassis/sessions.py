@@ -13,13 +13,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from uuid import UUID
 
 from chassis import auth, ids
-from chassis.account_rows import Account, AccountRows, Login
+from chassis.account_rows import Account, Login
 from chassis.auth import Principal
 from chassis.clock import Clock
 from chassis.errors import NotFound, PermissionDenied, Refusal, Unauthenticated
+from chassis.identity_rows import IdentityRows
 from chassis.minting import AccessToken, SigningKey, may_call, mint
+from chassis.refresh_token_rows import RefreshToken
 from chassis.refresh_tokens import RefreshTokens, Secret
-from chassis.session_rows import LATEST, RefreshToken, RevokeReason, Session, SessionRows
+from chassis.session_rows import LATEST, RevokeReason, Session
 from chassis.signing_keys import SigningKeys
 from chassis.unit_of_work import Database, UnitOfWork
 
@@ -76,19 +78,19 @@ class Sessions:
     def __init__(
         self,
         silo: str,
+        rows: IdentityRows,
         database: Database,
         clock: Clock,
         *,
-        rows: SessionRows,
-        accounts: AccountRows,
         keys: SigningKeys,
         tokens: RefreshTokens,
     ) -> None:
         self._silo = silo
+        self._rows = rows.sessions
+        self._used = rows.refresh_tokens
+        self._accounts = rows.accounts
         self._database = database
         self._clock = clock
-        self._rows = rows
-        self._accounts = accounts
         self._keys = keys
         self._tokens = tokens
 
@@ -201,15 +203,15 @@ class Sessions:
         self, uow: UnitOfWork, used: Secret
     ) -> tuple[Session | None, RefreshToken | None]:
         """Hold the session, then read the token: another refresh may have used it meanwhile."""
-        found = await self._rows.token(uow, used.tenant, used.hash)
+        found = await self._used.get(uow, used.tenant, used.hash)
         if found is None:
             return None, None
         session = await self._rows.lock(uow, used.tenant, found.session_id)
-        return session, await self._rows.token(uow, used.tenant, used.hash)
+        return session, await self._used.get(uow, used.tenant, used.hash)
 
     async def _given(self, uow: UnitOfWork, used: Secret) -> RefreshToken | None:
         """Return the token that was given for ``used``, while it is still unused itself."""
-        following = await self._rows.token(uow, used.tenant, self._tokens.after(used).hash)
+        following = await self._used.get(uow, used.tenant, self._tokens.after(used).hash)
         return None if following is None or following.used_at is not None else following
 
     async def _rotate(
@@ -217,7 +219,7 @@ class Sessions:
     ) -> RefreshToken:
         id = ids.new()
         # The used one first: a session has one live token, says an index.
-        await self._rows.replace_token(uow, used.tenant, token.id, by=id, at=now)
+        await self._used.replace(uow, used.tenant, token.id, by=id, at=now)
         await self._rows.use(uow, used.tenant, session.id, now)
         return await self._add_token(uow, session, self._tokens.after(used), now, id)
 
@@ -238,7 +240,7 @@ class Sessions:
             used_at=None,
             replaced_by_id=None,
         )
-        await self._rows.add_token(uow, secret.tenant, token)
+        await self._used.add(uow, secret.tenant, token)
         return token
 
     async def _end(

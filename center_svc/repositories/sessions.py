@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from center_svc.tables import metadata
-from chassis.identity import IdentityRows
+from chassis.identity_rows import IdentityRows
 
 rows = IdentityRows.of(metadata, users="center_user", tenants=None, tenant=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.identity import IdentityRows
+from chassis.identity_rows import IdentityRows
 from hospital_svc.tables import metadata
 
 rows = IdentityRows.of(metadata, users="hospital_user", tenants="hospital", tenant="hospital_id")
