@@ -42,6 +42,11 @@ def serve(build: Build, given: SiloSettings) -> int:
     telemetry.configure(given.log_level, build.name)
     telemetry.log.info("starting", **settings.redacted(given))
     try:
+        telemetry.expose(given.metrics)
+    except OSError:
+        sys.stderr.write(f"MEDPORT_METRICS_LISTEN: cannot listen on {given.metrics}\n")
+        return WRONG
+    try:
         uvloop.run(_serve(build, given))
     except CannotListen as taken:
         sys.stderr.write(f"MEDPORT_LISTEN: cannot listen on {taken}\n")

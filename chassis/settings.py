@@ -28,10 +28,11 @@ class SiloSettings:
     database: str = field(repr=False)  # a DSN, password included
     peers: Mapping[str, str]  # silo -> address
     identity_key: bytes = field(repr=False)  # PEM, PKCS #8, Ed25519
-    peer_keys: Mapping[str, bytes]  # silo -> raw Ed25519 public key
+    peer_keys: Mapping[str, bytes] = field(repr=False)  # silo -> raw Ed25519 public key
     key_encryption_key: bytes = field(repr=False)
     reflection: str
     log_level: str
+    metrics: str = ""  # host:port for Prometheus; empty for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class RouterSettings:
     key_cache: Path
     reflection: str
     log_level: str
+    metrics: str = ""  # host:port for Prometheus; empty for none
 
 
 def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
@@ -66,6 +68,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         key_encryption_key=env.read("MEDPORT_KEY_ENCRYPTION_KEY_FILE", environment.key, b""),
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
+        metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
     )
     env.finish()
     return settings
@@ -95,6 +98,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
         key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
+        metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
     )
     env.finish()
     return settings
@@ -115,6 +119,10 @@ def redacted(settings: Any) -> dict[str, str]:
         each.name: str(getattr(settings, each.name)) if each.repr else "(secret)"
         for each in fields(settings)
     }
+
+
+def _metrics(text: str) -> str:
+    return "" if text == "off" else address(text)
 
 
 def _database(env: Environment, url: str, password_file: str) -> str:

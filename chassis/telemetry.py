@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, start_http_server
 
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
 _STARTED = Counter("grpc_server_started_total", "RPCs begun.", _LABELS)
@@ -40,6 +40,16 @@ def configure(level: str, process: str) -> None:
     structlog.contextvars.bind_contextvars(process=process)
     # Libraries speak through logging: their warnings matter, their texts are not ours to judge.
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stdout)
+
+
+def expose(address: str) -> None:
+    """Let Prometheus ask for the metrics at ``host:port``; an empty address exposes nothing.
+
+    Raises OSError when the address cannot be listened on.
+    """
+    if address:
+        host, _, port = address.rpartition(":")
+        start_http_server(int(port), host.strip("[]"))
 
 
 def started(type_: str, service: str, method: str) -> None:

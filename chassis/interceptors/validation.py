@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from protovalidate import Validator, Violation
+from protovalidate import EvaluationError, Validator, Violation
 
+from chassis import telemetry
 from chassis.errors import InvalidArgument
 from chassis.interceptors.guards import Rpc
 
@@ -50,7 +51,7 @@ def valid(raw: bytes, parse: Callable[[bytes], Message]) -> Message:
     except (DecodeError, ValueError, RecursionError):
         # Without its cause: the decoder's text quotes the bytes it stumbled over.
         raise MalformedRequest("the bytes are not the message that the method takes") from None
-    violations = {_path(each): each.proto.message for each in _violations(message)}
+    violations = {_path(each): each.proto.message for each in _checked(message)}
     if b"\0" in raw:  # most requests hold no zero byte at all, and then no NUL either
         violations |= dict.fromkeys(_with_nul(message), "must not contain NUL")
     if violations:
@@ -63,11 +64,16 @@ def warm_up(services: Iterable[str]) -> None:
     pool = descriptor_pool.Default()
     for service in services:
         for method in pool.FindServiceByName(service).methods:
-            _violations(message_factory.GetMessageClass(method.input_type)())
+            with suppress(EvaluationError):  # of an empty message, which nobody sent
+                _validator.collect_violations(message_factory.GetMessageClass(method.input_type)())
 
 
-def _violations(message: Message) -> list[Violation]:
-    return _validator.collect_violations(message)
+def _checked(message: Message) -> list[Violation]:
+    try:
+        return _validator.collect_violations(message)
+    except EvaluationError as error:  # an overflow, say: the rule is imperfect, and so is the value
+        telemetry.fault(error, message=message.DESCRIPTOR.full_name)
+        raise InvalidArgument("a rule of the contract cannot be applied to the request") from None
 
 
 def _path(violation: Violation) -> str:

@@ -49,6 +49,12 @@ def test_the_environment_becomes_settings(environ: dict[str, str]) -> None:
     assert (read.reflection, read.log_level) == ("token", "INFO")
 
 
+def test_metrics_are_shown_to_nobody_unless_asked_for(environ: dict[str, str]) -> None:
+    assert settings.silo(environ).metrics == ""
+    asked = {**environ, "MEDPORT_METRICS_LISTEN": "127.0.0.1:9464"}
+    assert settings.silo(asked).metrics == "127.0.0.1:9464"
+
+
 def test_secrets_are_never_printed(environ: dict[str, str]) -> None:
     read = settings.silo(environ)
 
