@@ -1,0 +1,165 @@
+"""What the other silos announce reaches the registry, and what they do not reaches the timers.
+
+Run: ``python -m pytest tests/integration/center/test_followings.py``; needs PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from google.protobuf.message import Message
+from medport.center.v1 import services_pb2 as pb
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.ems.events.v1.agencies_pb2 import AgencyProvisioned
+from medport.ems.events.v1.assignments_pb2 import CancellationRefused
+from medport.hospital.events.v1.hospitals_pb2 import HospitalProvisioned
+from medport.hospital.events.v1.transport_requests_pb2 import CancellationRequested
+
+from center_svc.timers.sla_timers import SlaSweep
+from chassis.unit_of_work import Database
+from tests.integration.center.test_services import a_hospital, an_agency
+from tests.support.center_events import (
+    NOON,
+    Sent,
+    Story,
+    a_completed_trip,
+    apply,
+    database_on,
+)
+from tests.support.center_silo import Center, center
+
+_HEARD = """
+INSERT INTO consumer_checkpoint (consumer, source, position, updated_at)
+VALUES ('center', %s, %s, %s)
+ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position,
+  updated_at = excluded.updated_at
+"""
+
+
+@pytest.fixture
+async def silo(center_database: str) -> AsyncIterator[Center]:
+    async with center(center_database) as opened:
+        yield opened
+
+
+def provisioned(service: pb.ServiceRegistry) -> Sent:
+    payload: Message = AgencyProvisioned(agency_id=service.external_id, service_id=service.id)
+    source = "ems"
+    if service.service_type == words.SERVICE_TYPE_HOSPITAL:
+        payload = HospitalProvisioned(hospital_id=service.external_id, service_id=service.id)
+        source = "hospital"
+    return Sent(source, payload, 1, 1, NOON)
+
+
+@pytest.mark.parametrize("make", [an_agency, a_hospital])
+async def test_a_service_is_active_once_its_silo_has_made_the_tenant(
+    silo: Center, make: Any
+) -> None:
+    admin = await silo.login()
+    service = (await silo.services.RegisterService(make(), metadata=admin)).service
+    async with database_on(silo.dsn) as database:
+        await apply(database, [provisioned(service)] * 2)
+    found = pb.GetServiceRequest(service_id=service.id)
+    active = (await silo.services.GetService(found, metadata=admin)).service
+    assert active.status == words.REGISTRY_STATUS_ACTIVE
+    assert active.provision_time.ToDatetime(tzinfo=NOON.tzinfo) == NOON
+    assert active.registry_version == 1  # nothing that others would have to hear of
+
+
+async def test_a_service_retired_meanwhile_stays_retired(silo: Center) -> None:
+    admin = await silo.login()
+    service = (await silo.services.RegisterService(an_agency(), metadata=admin)).service
+    request = pb.RetireServiceRequest(service_id=service.id, request_id=str(uuid4()))
+    await silo.services.RetireService(request, metadata=admin)
+    async with database_on(silo.dsn) as database:
+        await apply(database, [provisioned(service)])
+    found = pb.GetServiceRequest(service_id=service.id)
+    retired = (await silo.services.GetService(found, metadata=admin)).service
+    assert retired.status == words.REGISTRY_STATUS_RETIRED
+
+
+async def test_a_tenant_that_the_center_never_named_is_ignored(silo: Center) -> None:
+    stranger = pb.ServiceRegistry(id=str(uuid4()), external_id=str(uuid4()))
+    async with database_on(silo.dsn) as database:
+        await apply(database, [provisioned(stranger)])
+    assert silo.sql("SELECT count(*) FROM service_registry") == [(0,)]
+
+
+class Sweeping:
+    """The sweep, with a clock and checkpoints of the test's own."""
+
+    def __init__(self, silo: Center, database: Database) -> None:
+        self._silo = silo
+        self._database = database
+        self._sweep = SlaSweep()
+
+    async def look(self, at: datetime, **positions: int) -> int:
+        """Sweep at ``at``, each source having been heard up to its position just then."""
+        for source in ("hospital", "ems"):
+            self._silo.sql(_HEARD, source, positions.get(source, 0), at)
+        return await self._sweep.sweep(self._database, lambda: at)
+
+    async def look_alone(self, at: datetime) -> int:
+        """Sweep at ``at`` without having heard anything since."""
+        return await self._sweep.sweep(self._database, lambda: at)
+
+
+def minutes(count: float) -> datetime:
+    return NOON + timedelta(minutes=count)
+
+
+async def test_a_missed_service_level_is_announced_once(silo: Center) -> None:
+    story = Story()
+    story.requested()
+    async with database_on(silo.dsn) as database:
+        await apply(database, story.sent)
+        sweeping = Sweeping(silo, database)
+        assert await sweeping.look(minutes(15)) == 0  # the first look knows nothing to compare
+        assert await sweeping.look(minutes(15.1)) == 1
+        assert await sweeping.look(minutes(15.2)) == 0
+        assert silo.events() == [f"SlaBreached sla_timers/{story.trip_id}/FIRST_BID 1"]
+        await apply(database, a_completed_trip(trip_id=story.trip_id, first_position=50).sent)
+        await apply(database, story.sent)
+        assert await sweeping.look(minutes(15.3)) == 0
+
+
+async def test_nothing_is_missed_while_a_silo_is_silent_or_caught_up_with(silo: Center) -> None:
+    story = Story()
+    story.requested()
+    async with database_on(silo.dsn) as database:
+        await apply(database, story.sent)
+        sweeping = Sweeping(silo, database)
+        await sweeping.look(minutes(20))
+        assert await sweeping.look_alone(minutes(21)) == 0  # silent for a minute
+        assert await sweeping.look(minutes(21.1), ems=100_000) == 0  # replaying history
+        assert await sweeping.look(minutes(21.2), ems=100_001) == 1
+
+
+async def test_an_answer_clears_its_timer_whichever_silo_is_heard_first(silo: Center) -> None:
+    story = Story()
+    story.requested()
+    asked = [*story.sent]
+    story.sent.clear()
+    story.hospital(5, CancellationRequested(agency_id=str(story.agency_id)))
+    story.ems(5.5, CancellationRefused(job=story.job, reason="PATIENT_ABOARD"))
+    question, answer = story.sent
+    async with database_on(silo.dsn) as database:
+        await apply(database, [*asked, answer, question])
+        assert timers(silo, story.trip_id)["CANCELLATION_ANSWER"] == minutes(5.5)
+
+
+async def test_an_accepted_trip_is_waited_for_until_it_moves(silo: Center) -> None:
+    async with database_on(silo.dsn) as database:
+        story = a_completed_trip()
+        await apply(database, story.sent)
+    assert all(cleared is not None for cleared in timers(silo, story.trip_id).values())
+    assert timers(silo, story.trip_id)["EN_ROUTE"] == minutes(20)
+
+
+def timers(silo: Center, trip_id: UUID) -> dict[str, datetime | None]:
+    query = "SELECT kind, cleared_at FROM sla_timer WHERE transport_request_id = %s"
+    return dict(silo.sql(query, trip_id))
