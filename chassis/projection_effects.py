@@ -53,6 +53,10 @@ class Effects:
         self._labels = (following.consumer, following.source)
         self.place = place
 
+    @property
+    def has_parked(self) -> bool:
+        return bool(self._parked)
+
     async def load_parked(self) -> None:
         """Learn whose events wait: operators may have discarded the last of a subject."""
         self._parked = await dead_letter.subjects(self._database.read(None), self._lease)

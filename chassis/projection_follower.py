@@ -187,7 +187,7 @@ class Follower:
                 if await progress.take(frame):
                     backoff.reset()
                 self._place = effects.place
-                if frame.HasField("bookmark"):
+                if progress.completes(frame):
                     self._following.bookmarked(instant(frame.bookmark.server_time))
         finally:
             await frames.aclose()

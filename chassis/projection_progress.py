@@ -48,6 +48,14 @@ class Progress:
         self._measure(frame, events)
         return bool(events)
 
+    def completes(self, frame: Any) -> bool:
+        """Tell whether all that the source had committed by ``server_time`` has its effect here.
+
+        Not while an event is parked, nor while the source does not know what it has committed.
+        """
+        told = frame.HasField("bookmark") and frame.bookmark.HasField("server_time")
+        return told and not self._effects.has_parked
+
     async def settle(self) -> None:
         """Move the checkpoint over what had no effect."""
         if self._reached is not None and self._reached != self._effects.place:

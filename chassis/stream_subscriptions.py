@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from medport.common.v1 import event_log_pb2 as pb
 
 from chassis import event_log_metrics as metrics
@@ -111,7 +112,7 @@ class Subscription:
     async def _idle(self) -> None:
         if not self._live:
             self._live = True
-            await self._tell(pb.CaughtUp(server_time=frames.now()))
+            await self._tell(pb.CaughtUp(server_time=self._complete_until()))
             return
         await self._source.tailer.moved(min(self._beat_at, self._ends_at, self._recheck_at))
         await self._beat_when_due()
@@ -158,6 +159,7 @@ class Subscription:
             await self._beat_when_due()
 
     async def _beat_when_due(self) -> None:
+        """Send a heartbeat at its time, events or not: only bookmarks tell what is complete."""
         if self._clock() >= self._beat_at:
             await self._bookmark()
 
@@ -166,9 +168,18 @@ class Subscription:
         mark = pb.Bookmark(
             head_position=max(lineage.last, tail),
             earliest_position=lineage.first,
-            server_time=frames.now(),
+            server_time=self._complete_until(),
         )
         await self._tell(mark)
+
+    def _complete_until(self) -> Timestamp | None:
+        """Return by when everything committed is behind the cursor; None while it is on its way.
+
+        Readers conclude from it that something will not come any more, so the clock alone will
+        not do: with its database away, this process does not know what has been committed.
+        """
+        tailer = self._source.tailer
+        return tailer.complete_until if self._cursor >= tailer.ring.tail else None
 
     def _recheck_when_due(self) -> None:
         """Ask again who the reader is: what it may no longer see, it no longer gets."""
@@ -179,6 +190,7 @@ class Subscription:
     async def _tell(self, message: Message) -> None:
         lineage = self._source.tailer.lineage
         await self._write(frames.control(message, self._cursor, self._told, lineage))
+        self._beat_at = self._clock() + around(self._wish.heartbeat, 0.1)
 
     async def _write(self, frame: bytes) -> None:
         """Hand the frame over; a reader that does not read makes this wait, and nothing else."""
@@ -190,4 +202,3 @@ class Subscription:
             raise SubscriberStalled from None
         metrics.WRITE_BLOCKED.observe(self._clock() - began)
         self._told = self._cursor
-        self._beat_at = self._clock() + around(self._wish.heartbeat, 0.1)

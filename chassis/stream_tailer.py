@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
@@ -17,29 +19,39 @@ from chassis.event_log_errors import LogCorrupt, LogUnavailable
 from chassis.event_log_signals import Signal
 from chassis.resume_tokens import Lineage
 from chassis.stream_entries import COLUMNS, Entry, entry
+from chassis.stream_frames import now
 from chassis.stream_ring import Ring
 from chassis.within import within
 
 BATCH = 500
 LINEAGE_SECONDS = 5.0  # how old the earliest position in a bookmark may be
 CORRUPT_SECONDS = 5.0
+QUIET_SECONDS = 0.25
 
 # COLUMNS is a constant of ours.
 _NEXT = f"SELECT {COLUMNS} FROM event_log WHERE position > %s ORDER BY position LIMIT %s"  # noqa: S608
+# Whether nothing committed is still without a position, and how far the positions go.
+_QUIET = "SELECT NOT EXISTS (SELECT FROM outbox), (SELECT last_position FROM event_log_head)"
 
 
 class Tailer:
-    """Feeds the ring; ``generation`` changes when what streams were told may no longer hold."""
+    """Feeds the ring; ``generation`` changes when what streams were told may no longer hold.
+
+    ``complete_until`` is the latest moment, by this process's clock, of which it is known that
+    whatever had been committed by then is at or below the ring's tail.
+    """
 
     def __init__(self, dsn: str, signal: Signal, ring: Ring | None = None) -> None:
         self._dsn = dsn
         self._moved = asyncio.Event()
         self._lineage: Lineage | None = None
         self._lineage_until = 0.0
+        self._quiet_at = 0.0
         self.signal = signal
         self.ring = ring or Ring()
         self.generation = 0
         self.fault: LogCorrupt | None = None
+        self.complete_until: Timestamp | None = None
 
     @property
     def lineage(self) -> Lineage:
@@ -72,6 +84,7 @@ class Tailer:
             if not await self._publish(connection, entries):
                 return
             if len(entries) < BATCH:
+                await self._look_for_more(connection)
                 await self.signal.wait()
             if clock() > self._lineage_until:
                 await self._refresh(connection)
@@ -101,6 +114,16 @@ class Tailer:
         self._lineage_until = asyncio.get_running_loop().time() + LINEAGE_SECONDS
         metrics.EPOCH.set(self._lineage.epoch)
         return self._lineage
+
+    async def _look_for_more(self, connection: AsyncConnection) -> None:
+        """Learn whether the ring's tail is all there is: heartbeats are silent about it else."""
+        if (clock := asyncio.get_running_loop().time()) < self._quiet_at:
+            return
+        self._quiet_at = clock + QUIET_SECONDS / 2
+        asked = now()
+        row: Any = await (await within(HUNG_SECONDS, connection.execute(_QUIET))).fetchone()
+        if row[0] and row[1] == self.ring.tail:
+            self.complete_until = asked
 
     async def _next(self, connection: AsyncConnection) -> list[Entry]:
         """Read what follows the tail, to the end of a transaction: streams see no half of one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import grpc
@@ -279,3 +280,23 @@ async def test_a_principal_has_so_many_streams_and_no_more(silo: Silo) -> None:
     assert reason(refused.value) == "STREAM_LIMIT"
     for stream in streams:
         stream.cancel()
+
+
+async def test_a_bookmark_says_by_when_everything_is_there(silo: Silo) -> None:
+    stream = silo.stub.Subscribe(wish(LATEST, heartbeat_duration=Duration(seconds=1)))
+    await frames(stream, 2)
+    began = datetime.now(UTC)
+    with psycopg.connect(superuser_of(silo.dsn)) as holder:
+        # The sequencer waits, so what is committed gets no position.
+        holder.execute("SELECT FROM event_log_head FOR UPDATE")
+        await silo.announce(a_provision())
+        blocked = datetime.now(UTC)
+        mark = (await until_kind(stream, "bookmark"))[-1]
+        assert began - timedelta(seconds=2) < _complete(mark) < blocked
+    received = await until_kind(stream, "bookmark")
+    assert positions(received) == [1]
+    assert _complete(received[-1]) > blocked
+
+
+def _complete(mark: pb.SubscribeResponse) -> datetime:
+    return mark.bookmark.server_time.ToDatetime(tzinfo=UTC)

@@ -86,7 +86,7 @@ async def _survives(silo: Silo, stream: Any, last: int) -> None:
 async def test_an_open_stream_outlives_an_outage_and_new_ones_are_told(silo: Silo) -> None:
     await silo.announce(a_provision())
     stream = silo.stub.Subscribe(wish(EARLIEST, heartbeat_duration=SECOND))
-    await until_kind(stream, "caught_up")
+    await until_kind(stream, "batch")
     async with outage(silo.dsn):
         assert (await until_kind(stream, "bookmark"))[-1].position == 1
         assert await _refusal(silo, EARLIEST) == "LOG_UNAVAILABLE"

@@ -368,7 +368,9 @@ class Bookmark(_message.Message):
     """Position of the oldest event that is kept."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock."""
+        """By the server's clock: whatever was committed by then is at or below the frame's position.
+        Absent while that is not known.
+        """
 
     def __init__(
         self,
@@ -394,7 +396,7 @@ class CaughtUp(_message.Message):
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock."""
+        """As in Bookmark."""
 
     def __init__(
         self,
