@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from chassis.auth import Principal
 from chassis.errors import PermissionDenied, Unauthenticated
@@ -14,6 +16,8 @@ from chassis.interceptors.methods import Method
 Authenticate = Callable[[str], Awaitable[Principal]]
 
 MOST_TOKEN_BYTES = 4096
+_OWN_TENANT = frozenset({"OWN_TENANT"})
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 AGAIN_SECONDS = 25.0  # a stream ends within 30 s of its caller's revocation
 
 
@@ -64,6 +68,21 @@ def granted(method: Method, principal: Principal) -> frozenset[str]:
     if not scopes:
         raise PermissionDenied("the caller's role does not allow this", method=method.path)
     return scopes
+
+
+def own_tenant(rpc: Rpc, request: Any) -> None:
+    """Refuse a request that names another tenant than its caller's, where nothing else is granted.
+
+    Before its other fields are looked at, and whatever a servicer does. Wider scopes are the
+    servicer's to judge, and what is no UUID is the validation's.
+    """
+    if rpc.call.scopes != _OWN_TENANT or not rpc.method.tenant_field:
+        return
+    named = getattr(request, rpc.method.tenant_field)
+    principal = rpc.call.principal
+    own = "" if principal is None else str(principal.tenant_id)
+    if _UUID.fullmatch(named) and named.lower() != own:
+        raise PermissionDenied("the tenant named is not the caller's")
 
 
 async def _again(rpc: Rpc, authenticate: Authenticate, token: str, seconds: float) -> None:

@@ -33,7 +33,8 @@ def guard(silo: str) -> Guard:
 
 
 def _code(error: BaseException, silo: str) -> str:
-    if isinstance(error, asyncio.CancelledError):
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         return "CANCELLED"
     return code(refusal_of(error, silo)).name
 

@@ -17,6 +17,7 @@ TYPES = {
     (True, False): "client_stream",
     (True, True): "bidi_stream",
 }
+_TENANT_FIELDS = {"hospital_id", "agency_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Method:
     anonymous: bool
     grants: tuple[Grant, ...]
     is_idempotent: bool  # it changes something, once per request id
+    tenant_field: str  # the request's field 1, if that names a tenant (contract, rule 4)
 
     @property
     def streams_answers(self) -> bool:
@@ -74,6 +76,7 @@ def _described(method: MethodDescriptor) -> Method:
             options.idempotency_level == MethodOptions.IDEMPOTENT
             and "request_id" in method.input_type.fields_by_name
         ),
+        tenant_field=_tenant_field(method),
     )
 
 
@@ -85,3 +88,8 @@ def grant_of(grant: access_pb2.Grant) -> Grant:
         scope=access_pb2.Scope.Name(grant.scope).removeprefix("SCOPE_"),
         permission="" if permission == "UNSPECIFIED" else permission,
     )
+
+
+def _tenant_field(method: MethodDescriptor) -> str:
+    first = method.input_type.fields_by_number.get(1)
+    return first.name if first is not None and first.name in _TENANT_FIELDS else ""

@@ -13,6 +13,7 @@ from protovalidate import EvaluationError, Validator, Violation
 
 from chassis import telemetry
 from chassis.errors import InvalidArgument
+from chassis.interceptors import access
 from chassis.interceptors.guards import Rpc
 
 _validator = Validator()  # one, warm: a fresh one costs a thousand times a validation
@@ -27,30 +28,27 @@ class MalformedRequest(InvalidArgument):
 @asynccontextmanager
 async def guard(rpc: Rpc) -> AsyncIterator[None]:
     """Turn the request's bytes into a valid message, or each of a stream's when it arrives."""
-    if rpc.method.streams_requests:
-        rpc.request = _each(rpc.request, rpc.parse)
-    else:
-        rpc.request = valid(rpc.request, rpc.parse)
+    parse: Callable[[Rpc, Any], Any] = _each if rpc.method.streams_requests else _valid
+    rpc.request = parse(rpc, rpc.request)
     yield
 
 
-async def _each(
-    raws: AsyncIterator[bytes], parse: Callable[[bytes], Message]
-) -> AsyncIterator[Message]:
+async def _each(rpc: Rpc, raws: AsyncIterator[bytes]) -> AsyncIterator[Message]:
     async for raw in raws:
-        yield valid(raw, parse)
+        yield _valid(rpc, raw)
 
 
-def valid(raw: bytes, parse: Callable[[bytes], Message]) -> Message:
+def _valid(rpc: Rpc, raw: bytes) -> Message:
     """Parse and check one message; raises MalformedRequest or InvalidArgument with every violation.
 
     Unknown fields are ignored: a newer client may send them.
     """
     try:
-        message = parse(raw)
+        message: Message = rpc.parse(raw)
     except (DecodeError, ValueError, RecursionError):
         # Without its cause: the decoder's text quotes the bytes it stumbled over.
         raise MalformedRequest("the bytes are not the message that the method takes") from None
+    access.own_tenant(rpc, message)
     violations = {_path(each): each.proto.message for each in _checked(message)}
     if b"\0" in raw:  # most requests hold no zero byte at all, and then no NUL either
         violations |= dict.fromkeys(_with_nul(message), "must not contain NUL")

@@ -23,7 +23,9 @@ ARITIES = {
     "Converse": ("stream_stream", True, True),
     "Open": ("unary_unary", False, False),
     "Override": ("unary_unary", False, False),
+    "Own": ("unary_unary", False, False),
 }
+INPUTS = {"Own": "OwnRequest"}  # the others take an EchoRequest
 
 
 RULES: Any = validate_pb2  # its names are made at run time
@@ -51,6 +53,15 @@ def _request() -> descriptor_pb2.DescriptorProto:
     )
 
 
+def _own_request() -> descriptor_pb2.DescriptorProto:
+    kinds = descriptor_pb2.FieldDescriptorProto
+    hospital_id = _field("hospital_id", 1, kinds.TYPE_STRING)
+    hospital_id.options.Extensions[RULES.field].string.uuid = True
+    text = _field("text", 2, kinds.TYPE_STRING)
+    text.options.Extensions[RULES.field].string.max_len = 20
+    return descriptor_pb2.DescriptorProto(name="OwnRequest", field=[hospital_id, text])
+
+
 def _file() -> descriptor_pb2.FileDescriptorProto:
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
@@ -60,6 +71,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         dependency=["medport/common/v1/access.proto", "buf/validate/validate.proto"],
         message_type=[
             _request(),
+            _own_request(),
             descriptor_pb2.DescriptorProto(
                 name="EchoResponse", field=[_field("text", 1, kinds.TYPE_STRING)]
             ),
@@ -70,7 +82,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         for name, (_, reads, writes) in ARITIES.items():
             method = made.method.add(
                 name=name,
-                input_type=f".{PACKAGE}.EchoRequest",
+                input_type=f".{PACKAGE}.{INPUTS.get(name, 'EchoRequest')}",
                 output_type=f".{PACKAGE}.EchoResponse",
                 client_streaming=reads,
                 server_streaming=writes,
@@ -98,6 +110,9 @@ _pool = descriptor_pool.Default()
 EchoRequest: Any = message_factory.GetMessageClass(
     _pool.FindMessageTypeByName(f"{PACKAGE}.EchoRequest")
 )
+OwnRequest: Any = message_factory.GetMessageClass(
+    _pool.FindMessageTypeByName(f"{PACKAGE}.OwnRequest")
+)
 EchoResponse: Any = message_factory.GetMessageClass(
     _pool.FindMessageTypeByName(f"{PACKAGE}.EchoResponse")
 )
@@ -110,7 +125,7 @@ def register(server: Any, behaviours: dict[str, Behaviour], service: str = SERVI
     handlers = {
         name: getattr(grpc, f"{ARITIES[name][0]}_rpc_method_handler")(
             behaviour,
-            request_deserializer=EchoRequest.FromString,
+            request_deserializer=(OwnRequest if name in INPUTS else EchoRequest).FromString,
             response_serializer=EchoResponse.SerializeToString,
         )
         for name, behaviour in behaviours.items()

@@ -99,6 +99,7 @@ ECHOING = {
     "Converse": written_twice,
     "Open": echoed,
     "Override": echoed,
+    "Own": echoed,
 }
 
 

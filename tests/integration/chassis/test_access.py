@@ -15,7 +15,7 @@ from chassis.auth import Principal
 from chassis.errors import Unauthenticated
 from chassis.interceptors.guards import GuardedServer
 from tests.support import echo
-from tests.support.echo import EchoRequest, EchoResponse, call, finish, refused
+from tests.support.echo import EchoRequest, EchoResponse, OwnRequest, call, finish, refused
 from tests.support.guarded import AS_STAFF, ECHOING, HOSPITAL, SECURED, authenticate, guards
 
 
@@ -68,6 +68,28 @@ async def test_scopes_decide_whose_tenant_a_caller_may_name() -> None:
         error = await refused(call(channel, "Override", foreign, metadata=AS_STAFF))
 
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize(
+    ("hospital_id", "text", "code"),
+    [
+        (str(HOSPITAL), "fine", None),
+        (str(HOSPITAL), "x" * 21, grpc.StatusCode.INVALID_ARGUMENT),
+        (str(uuid4()), "fine", grpc.StatusCode.PERMISSION_DENIED),
+        (str(uuid4()), "x" * 21, grpc.StatusCode.PERMISSION_DENIED),
+        ("zz", "fine", grpc.StatusCode.INVALID_ARGUMENT),
+    ],
+)
+async def test_another_tenant_is_refused_before_anything_else_is_looked_at(
+    hospital_id: str, text: str, code: grpc.StatusCode | None
+) -> None:
+    request = OwnRequest(hospital_id=hospital_id, text=text)
+    async with echo.serving(ECHOING, guards()) as channel:
+        under_way = call(channel, "Own", request, metadata=AS_STAFF)
+        if code is None:
+            await finish(under_way)
+        else:
+            assert (await refused(under_way)).code() is code
 
 
 async def test_a_stream_ends_when_its_caller_is_no_longer_let_in() -> None:

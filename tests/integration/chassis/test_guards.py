@@ -176,3 +176,23 @@ async def test_a_sqlstate_decides_the_code_and_its_text_stays_inside(
     assert detail(answer, ErrorInfo).reason == reason
     if code is grpc.StatusCode.UNAVAILABLE:
         assert detail(answer, ErrorInfo).metadata["silo"] == "test"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(QUOTED),
+        psycopg.errors.lookup("23514")(f"DETAIL: Failing row contains ({QUOTED})"),
+        NotFound(QUOTED),
+    ],
+)
+async def test_no_text_of_an_error_reaches_the_log(
+    error: Exception, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with echo.serving(raising(error), guards()) as channel:
+        metadata = (*AS_STAFF, ("x-request-id", "the-request"))
+        await refused(call(channel, "Answer", metadata=metadata))
+
+    said = "".join(capfd.readouterr())
+    assert QUOTED not in said
+    assert "the-request" in said
