@@ -83,5 +83,6 @@ def _route(file: FileDescriptorProto, service: str, rpc: MethodDescriptorProto, 
         anonymous=rule.anonymous,
         grants=tuple(methods.grant_of(each) for each in rule.grants),
         is_idempotent=rpc.options.idempotency_level == MethodOptions.IDEMPOTENT,
+        tenant_field="",  # whose rows a request names is for the silo to read
     )
     return Route(method, file.package, silo, rpc.options.idempotency_level, rule)
