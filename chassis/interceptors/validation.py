@@ -49,12 +49,17 @@ def _valid(rpc: Rpc, raw: bytes) -> Message:
         # Without its cause: the decoder's text quotes the bytes it stumbled over.
         raise MalformedRequest("the bytes are not the message that the method takes") from None
     access.own_tenant(rpc, message)
-    violations = {_path(each): each.proto.message for each in _checked(message)}
+    broken = violations(message)
     if b"\0" in raw:  # most requests hold no zero byte at all, and then no NUL either
-        violations |= dict.fromkeys(_with_nul(message), "must not contain NUL")
-    if violations:
-        raise InvalidArgument("the request breaks rules of the contract", violations=violations)
+        broken |= dict.fromkeys(_with_nul(message), "must not contain NUL")
+    if broken:
+        raise InvalidArgument("the request breaks rules of the contract", violations=broken)
     return message
+
+
+def violations(message: Message) -> dict[str, str]:
+    """Return what in ``message`` breaks rules of the contract, by the field's path."""
+    return {_path(each): each.proto.message for each in _checked(message)}
 
 
 def warm_up(services: Iterable[str]) -> None:

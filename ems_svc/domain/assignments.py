@@ -10,12 +10,14 @@ from uuid import UUID
 from chassis.errors import FailedPrecondition
 from chassis.vocabulary import JobStatus, TransportLevel
 from ems_svc.domain.events import (
+    CancellationRefused,
     TripAdvanced,
     TripEtaChanged,
     UnitAssigned,
     UnitStatusChanged,
     UnitUnassigned,
 )
+from ems_svc.domain.offered_trips import OfferedTrip
 from ems_svc.domain.units import Unit
 
 STEPS = (
@@ -157,6 +159,25 @@ class Assignment:
             eta_pickup_at=None,
             eta_destination_at=None,
         )
+
+    def flagged(self, trip: OfferedTrip) -> Assignment:
+        """Note what the trip now needs; the agency agreed to less until it says otherwise.
+
+        Nothing is announced, so the version stays: it counts what others heard of the job.
+        """
+        return replace(
+            self,
+            material_version=trip.material_version,
+            transport_level=trip.transport_level,
+            required_capabilities=trip.required_capabilities,
+        )
+
+    def refuse_cancellation(
+        self, cancel_token: UUID, at: datetime
+    ) -> tuple[Assignment, CancellationRefused]:
+        """Go on: the patient is aboard, or was."""
+        job = self._next(at)
+        return job, CancellationRefused(job, cancel_token, "PATIENT_ABOARD")
 
     def expect(
         self, pickup_at: datetime | None, destination_at: datetime | None, at: datetime

@@ -118,3 +118,12 @@ class Offering:
             loaded_miles=self.loaded_miles,
             material_version=trip.material_version,
         )
+
+
+def differences(
+    known: Mapping[UUID, AvailableTrip], now: Iterable[AvailableTrip]
+) -> tuple[list[AvailableTrip], list[UUID]]:
+    """Return the open trips that are new or changed, and the ids of those that are open no more."""
+    current = {trip.transport_request_id: trip for trip in now}
+    changed = [trip for id, trip in current.items() if known.get(id) != trip]
+    return changed, [id for id in known if id not in current]

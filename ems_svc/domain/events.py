@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ems_svc.domain.agencies import Agency
     from ems_svc.domain.assignments import Assignment
     from ems_svc.domain.audit_entries import AuditEntry
-    from ems_svc.domain.offered_trips import OfferedTrip
+    from ems_svc.domain.awards import Award
     from ems_svc.domain.transport_bids import TransportBid
     from ems_svc.domain.unit_locations import UnitLocation
     from ems_svc.domain.units import Unit
@@ -52,10 +52,10 @@ class AwardConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class AwardDeclined:
-    trip: OfferedTrip
-    award_token: UUID
-    agency_id: UUID
-    bid_id: UUID
+    hospital_id: UUID
+    transport_request_id: UUID
+    trip_version: int
+    award: Award
     reason: str
 
 
@@ -132,14 +132,8 @@ class AccessAudited:
     entry: AuditEntry
 
 
-Event = (
-    AgencyProvisioned
-    | AgencyUpdated
-    | BidSubmitted
-    | BidRevised
-    | BidClosed
-    | AwardConfirmed
-    | AwardDeclined
+JobEvent = (
+    AwardConfirmed
     | UnitAssigned
     | UnitUnassigned
     | TripAdvanced
@@ -147,8 +141,17 @@ Event = (
     | TripDropped
     | CancellationConfirmed
     | CancellationRefused
+    | UnitLocationReported
+)
+Event = (
+    AgencyProvisioned
+    | AgencyUpdated
+    | BidSubmitted
+    | BidRevised
+    | BidClosed
+    | AwardDeclined
     | UnitStatusChanged
     | UnitUpdated
-    | UnitLocationReported
     | AccessAudited
+    | JobEvent
 )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chassis.errors import FailedPrecondition
 from chassis.vocabulary import AgeBand, Priority, TransportLevel, WeightBand
 from ems_svc.domain.levels import suffices
 from ems_svc.domain.transport_bids import Terms
+
+if TYPE_CHECKING:
+    from ems_svc.domain.awards import Award
 
 
 class OfferState(StrEnum):
@@ -90,17 +94,15 @@ class OfferedTrip:
                 "the level offered is lower than the trip needs", needed=self.transport_level
             )
 
-    def awaiting(
-        self, *, award_token: UUID, agency_id: UUID, bid_id: UUID, deadline: datetime
-    ) -> OfferedTrip:
+    def awaiting(self, award: Award) -> OfferedTrip:
         """Hold the trip for one agency: while it answers, or because it has confirmed."""
         return replace(
             self,
             state=OfferState.AWARDED,
-            award_token=award_token,
-            awarded_agency_id=agency_id,
-            awarded_bid_id=bid_id,
-            confirm_deadline_at=deadline,
+            award_token=award.award_token,
+            awarded_agency_id=award.agency_id,
+            awarded_bid_id=award.bid_id,
+            confirm_deadline_at=award.confirm_deadline_at,
         )
 
     def answered(self) -> OfferedTrip:

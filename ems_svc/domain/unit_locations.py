@@ -31,6 +31,10 @@ class UnitLocation:
     def is_stale(self, at: datetime) -> bool:
         return at - self.fix_at > STALE
 
+    def is_from_the_future(self, at: datetime) -> bool:
+        """Tell whether the device's clock is wrong: such a fix would hide all that follow."""
+        return self.fix_at - at > FUTURE
+
     def is_due(self, at: datetime) -> bool:
         """Tell whether hospitals may hear of this fix: at most one per unit in 30 s."""
         return self.announced_at is None or at - self.announced_at >= QUIET

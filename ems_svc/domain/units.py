@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chassis.errors import AlreadyExists, FailedPrecondition
 from chassis.vocabulary import JobStatus, TransportLevel, UnitStatus, UnitType
-from ems_svc.domain.events import UnitStatusChanged
+from ems_svc.domain.events import UnitStatusChanged, UnitUpdated
 from ems_svc.domain.levels import effective, suffices
 
 # What a dispatcher may set, and what a unit is while it has no job.
@@ -95,6 +96,14 @@ class Unit:
             short = "it lacks the level or the equipment that the job needs"
         return UnitUnsuitable(f"the unit cannot be assigned: {short}", state=self.current_status)
 
+    def describe(self, at: datetime, **values: object) -> tuple[Unit, UnitUpdated]:
+        """Take a new description; on a job a unit stays what the job was given."""
+        changes: dict[str, Any] = dict(values)
+        unit = replace(self, **changes, updated_at=at, row_version=self.row_version + 1)
+        if not self.is_active or self._fitness != unit._fitness:  # noqa: SLF001 - one of its own
+            self.must_be_idle()
+        return unit, UnitUpdated(unit)
+
     def set_status(self, status: UnitStatus, at: datetime) -> tuple[Unit, UnitStatusChanged]:
         """Do something else, without a job before or after."""
         self.must_be_idle()
@@ -112,6 +121,10 @@ class Unit:
             return self._turn(UnitStatus.AVAILABLE, None, at)
         return self._turn(status, self.current_assignment_id, at)
 
+    @property
+    def _fitness(self) -> tuple[TransportLevel, frozenset[str]]:
+        return self.effective_level, frozenset(self.capabilities)
+
     def _turn(
         self, status: UnitStatus, assignment_id: UUID | None, at: datetime
     ) -> tuple[Unit, UnitStatusChanged]:
@@ -123,3 +136,22 @@ class Unit:
             row_version=self.row_version + 1,
         )
         return unit, UnitStatusChanged(unit, at)
+
+
+def create(
+    agency_id: UUID, id: UUID, at: datetime, **values: object
+) -> tuple[Unit, UnitStatusChanged]:
+    """Make a unit, free from the start; its first status tells that it exists."""
+    description: dict[str, Any] = dict(values)
+    unit = Unit(
+        agency_id=agency_id,
+        id=id,
+        current_status=UnitStatus.AVAILABLE,
+        current_assignment_id=None,
+        is_active=True,
+        created_at=at,
+        updated_at=at,
+        row_version=1,
+        **description,
+    )
+    return unit, UnitStatusChanged(unit, at)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, select, tuple_, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, cast, or_, select, tuple_, update
+from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.errors import NotFound
@@ -23,12 +24,14 @@ HOLD = compiled(
 ADD = compiled(insert(table).values(new_values(table)).on_conflict_do_nothing())
 SAVE = compiled(update(table).where(same_key(table)).values(changed_values(table)))
 ALL = compiled(select(*stored(table)).order_by(table.c.agency_id), into=Agency)
+_only = cast(bindparam("only"), UuidType)
 LIST = compiled(
     select(*stored(table))
     .where(
         tuple_(table.c.name, table.c.agency_id)
         > tuple_(bindparam("name", type_=Text), bindparam("agency_id")),
         table.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
+        or_(_only.is_(None), table.c.agency_id == _only),
     )
     .order_by(table.c.name, table.c.agency_id)
     .limit(bindparam("limit")),
@@ -44,9 +47,13 @@ async def get(rows: Rows, agency_id: UUID) -> Agency:
     return _found(await find(rows, agency_id), agency_id)
 
 
+async def lock_if_known(uow: UnitOfWork, agency_id: UUID) -> Agency | None:
+    return await uow.optional(LOCK, agency_id=agency_id)
+
+
 async def lock(uow: UnitOfWork, agency_id: UUID) -> Agency:
     """Read an agency and hold its row until the transaction ends."""
-    agency = await uow.optional(LOCK, agency_id=agency_id)
+    agency = await lock_if_known(uow, agency_id)
     return _found(agency, agency_id)
 
 
@@ -71,12 +78,17 @@ async def everyone(rows: Rows) -> list[Agency]:
 
 
 async def list_by_name(
-    rows: Rows, statuses: Sequence[str], after: tuple[str, UUID], limit: int
+    rows: Rows,
+    statuses: Sequence[str],
+    after: tuple[str, UUID],
+    limit: int,
+    *,
+    only: UUID | None,
 ) -> list[Agency]:
+    """Return agencies by name; ``only`` narrows the list to the caller's own."""
     name, agency_id = after
-    return await rows.all(
-        LIST, statuses=list(statuses), name=name, agency_id=agency_id, limit=limit
-    )
+    known = {"name": name, "agency_id": agency_id, "limit": limit}
+    return await rows.all(LIST, statuses=list(statuses), only=only, **known)
 
 
 def _found(agency: Agency | None, agency_id: UUID) -> Agency:

@@ -33,6 +33,12 @@ SETTLE_ALL = compiled(
     .where(_of_agency, table.c.state == AvailableTripState.OPEN)
     .values(state=AvailableTripState.UNAVAILABLE)
 )
+OPEN = compiled(
+    select(table)
+    .where(_of_agency, _visible, table.c.state == AvailableTripState.OPEN)
+    .order_by(table.c.visible_at, table.c.transport_request_id),
+    into=AvailableTrip,
+)
 _place = tuple_(table.c.visible_at, table.c.transport_request_id)
 LIST = compiled(
     select(table)
@@ -82,6 +88,11 @@ async def settle(
 async def withdraw_all(uow: UnitOfWork, agency_id: UUID) -> None:
     """Close every open trip for one agency, which may not bid any more."""
     await uow.execute(SETTLE_ALL, agency_id=agency_id)
+
+
+async def open_ones(rows: Rows, agency_id: UUID, at: datetime) -> list[AvailableTrip]:
+    """Return the trips that the agency may bid on by now: those of the last hours."""
+    return await rows.all(OPEN, agency_id=agency_id, at=at)
 
 
 async def list_newest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -17,10 +18,11 @@ LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=Off
 HOLD = compiled(select(table).where(same_key(table)).with_for_update(read=True), into=OfferedTrip)
 ADD = compiled(insert(table).on_conflict_do_nothing())
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
-OPEN = compiled(
+HOLD_OPEN = compiled(
     select(table)
     .where(table.c.state == OfferState.OPEN)
-    .order_by(table.c.hospital_id, table.c.transport_request_id),
+    .order_by(table.c.hospital_id, table.c.transport_request_id)
+    .with_for_update(read=True),
     into=OfferedTrip,
 )
 AWAITING = compiled(
@@ -46,6 +48,16 @@ async def lock(
     )
 
 
+async def lock_older(
+    uow: UnitOfWork, hospital_id: UUID, transport_request_id: UUID, version: int
+) -> OfferedTrip | None:
+    """Lock a trip to bring it to ``version``; None when it is there already, or not known."""
+    trip = await lock(uow, hospital_id, transport_request_id)
+    if trip is None or version <= trip.trip_version:
+        return None
+    return replace(trip, trip_version=version)
+
+
 async def hold(
     uow: UnitOfWork, hospital_id: UUID, transport_request_id: UUID
 ) -> OfferedTrip | None:
@@ -64,9 +76,12 @@ async def save(uow: UnitOfWork, trip: OfferedTrip) -> None:
     await uow.execute(SAVE, **columns(trip))
 
 
-async def open_ones(rows: Rows) -> list[OfferedTrip]:
-    """Return every trip that takes bids: those of the last hours."""
-    return await rows.all(OPEN)
+async def hold_open(uow: UnitOfWork) -> list[OfferedTrip]:
+    """Keep every trip that takes bids from being decided while they are matched anew.
+
+    Comes before any lock on agencies, jobs, units and bids.
+    """
+    return await uow.all(HOLD_OPEN)
 
 
 async def awaiting(rows: Rows) -> list[OfferedTrip]:

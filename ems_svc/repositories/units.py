@@ -152,9 +152,14 @@ async def list_by_id(
     )
 
 
+def not_found(id: UUID) -> NotFound:
+    """Make the same answer for another agency's unit: that it exists is not leaked."""
+    return NotFound(f"unit {id} does not exist", resource="unit", id=str(id))
+
+
 def _found(unit: Unit | None, id: UUID) -> Unit:
-    if unit is None:  # the same answer for another agency's: that it exists is not leaked
-        raise NotFound(f"unit {id} does not exist", resource="unit", id=str(id))
+    if unit is None:
+        raise not_found(id)
     return unit
 
 

@@ -7,10 +7,8 @@ from sqlalchemy import Boolean, Column, Computed, Index, Table, func, text
 from chassis.schema import NOW, column, jsonb, names, one_of, record, set_of
 from chassis.shared_tables import copies, shared_tables
 from chassis.vocabulary import Capability, RegistryStatus, TransportLevel
+from ems_svc.domain.users import UserRole
 from ems_svc.tables.shared import TENANT, metadata, to
-
-USER_ROLES = ("DISPATCHER", "CREW", "BILLING", "ADMIN")
-
 
 ems_agency = Table(
     "ems_agency",
@@ -48,7 +46,7 @@ ems_agency_user = Table(
     column("email"),
     column("password_hash", optional=True),
     column("name"),
-    one_of("role", USER_ROLES),
+    one_of("role", names(UserRole)),
     column("phone", optional=True),
     column("unit_id", optional=True),
     column("is_active", default="true"),

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import latlng_pb2 as _latlng_pb2
+from google.type import money_pb2 as _money_pb2
 from medport.common.v1 import event_log_pb2 as _event_log_pb2
 from medport.common.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
@@ -78,6 +79,7 @@ class AvailableTrip(_message.Message):
     WAVE_FIELD_NUMBER: _builtins.int
     LOADED_MILES_FIELD_NUMBER: _builtins.int
     MATERIAL_VERSION_FIELD_NUMBER: _builtins.int
+    REVENUE_AMOUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The trip: the hospital's transport_request_id."""
     agency_id: _builtins.str
@@ -136,6 +138,10 @@ class AvailableTrip(_message.Message):
     def offer_expire_time(self) -> _timestamp_pb2.Timestamp:
         """The last moment for bids."""
 
+    @_builtins.property
+    def revenue_amount(self) -> _money_pb2.Money:
+        """What the trip earns by the agency's rates, or by the usual ones."""
+
     def __init__(
         self,
         *,
@@ -160,10 +166,11 @@ class AvailableTrip(_message.Message):
         wave: _builtins.int = ...,
         loaded_miles: _builtins.float = ...,
         material_version: _builtins.int = ...,
+        revenue_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "destination", b"destination", "latest_pickup_time", b"latest_pickup_time", "offer_expire_time", b"offer_expire_time", "origin", b"origin", "ready_time", b"ready_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "destination", b"destination", "latest_pickup_time", b"latest_pickup_time", "offer_expire_time", b"offer_expire_time", "origin", b"origin", "ready_time", b"ready_time", "revenue_amount", b"revenue_amount", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "agency_id", b"agency_id", "create_time", b"create_time", "destination", b"destination", "etag", b"etag", "hospital_id", b"hospital_id", "id", b"id", "latest_pickup_time", b"latest_pickup_time", "loaded_miles", b"loaded_miles", "material_version", b"material_version", "offer_expire_time", b"offer_expire_time", "origin", b"origin", "priority", b"priority", "ready_time", b"ready_time", "required_capabilities", b"required_capabilities", "state", b"state", "transport_level", b"transport_level", "trip_number", b"trip_number", "update_time", b"update_time", "wave", b"wave", "weight_band", b"weight_band"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "agency_id", b"agency_id", "create_time", b"create_time", "destination", b"destination", "etag", b"etag", "hospital_id", b"hospital_id", "id", b"id", "latest_pickup_time", b"latest_pickup_time", "loaded_miles", b"loaded_miles", "material_version", b"material_version", "offer_expire_time", b"offer_expire_time", "origin", b"origin", "priority", b"priority", "ready_time", b"ready_time", "required_capabilities", b"required_capabilities", "revenue_amount", b"revenue_amount", "state", b"state", "transport_level", b"transport_level", "trip_number", b"trip_number", "update_time", b"update_time", "wave", b"wave", "weight_band", b"weight_band"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -77,8 +77,9 @@ class AvailableTripServiceServicer:
     def WatchAvailableTrips(self, request, context):
         """Streams an agency's open trips, then every change, until the stream ends for a reason.
 
-        Each frame's token resumes after it. Errors: PERMISSION_DENIED; INVALID_ARGUMENT
-        `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+        A stream that resumes begins with what is open, too: what the caller holds and does not find
+        before SnapshotEnd is gone. A heartbeat comes every 5 s. Errors: PERMISSION_DENIED;
+        INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

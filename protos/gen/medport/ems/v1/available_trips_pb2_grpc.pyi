@@ -46,8 +46,9 @@ class AvailableTripServiceStub:
     WatchAvailableTrips: _grpc.UnaryStreamMultiCallable[_available_trips_pb2.WatchAvailableTripsRequest, _available_trips_pb2.WatchAvailableTripsResponse]
     """Streams an agency's open trips, then every change, until the stream ends for a reason.
 
-    Each frame's token resumes after it. Errors: PERMISSION_DENIED; INVALID_ARGUMENT
-    `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+    A stream that resumes begins with what is open, too: what the caller holds and does not find
+    before SnapshotEnd is gone. A heartbeat comes every 5 s. Errors: PERMISSION_DENIED;
+    INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
     """
 
 @_typing.type_check_only
@@ -68,8 +69,9 @@ class AvailableTripServiceAsyncStub(AvailableTripServiceStub):
     WatchAvailableTrips: _aio.UnaryStreamMultiCallable[_available_trips_pb2.WatchAvailableTripsRequest, _available_trips_pb2.WatchAvailableTripsResponse]  # type: ignore[assignment]
     """Streams an agency's open trips, then every change, until the stream ends for a reason.
 
-    Each frame's token resumes after it. Errors: PERMISSION_DENIED; INVALID_ARGUMENT
-    `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+    A stream that resumes begins with what is open, too: what the caller holds and does not find
+    before SnapshotEnd is gone. A heartbeat comes every 5 s. Errors: PERMISSION_DENIED;
+    INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
     """
 
 class AvailableTripServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -105,8 +107,9 @@ class AvailableTripServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_available_trips_pb2.WatchAvailableTripsResponse], _abc.AsyncIterator[_available_trips_pb2.WatchAvailableTripsResponse]]:
         """Streams an agency's open trips, then every change, until the stream ends for a reason.
 
-        Each frame's token resumes after it. Errors: PERMISSION_DENIED; INVALID_ARGUMENT
-        `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+        A stream that resumes begins with what is open, too: what the caller holds and does not find
+        before SnapshotEnd is gone. A heartbeat comes every 5 s. Errors: PERMISSION_DENIED;
+        INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
         """
 
 def add_AvailableTripServiceServicer_to_server(servicer: AvailableTripServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

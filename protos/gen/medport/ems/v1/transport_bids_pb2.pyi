@@ -83,7 +83,7 @@ class TransportBid(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the offer lapses; absent: in 60 minutes, or what Center configured."""
+        """When the offer lapses; absent: 60 minutes after it was made or revised."""
 
     @_builtins.property
     def submit_time(self) -> _timestamp_pb2.Timestamp:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, select
@@ -12,32 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.sql import columns, compiled
 from chassis.unit_of_work import Rows, UnitOfWork
-from ems_svc.domain.distances import Place
+from ems_svc.domain.facilities import Facility
 from ems_svc.tables import metadata
 
 table = metadata.tables["facility_directory"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facility:
-    facility_id: UUID
-    hospital_id: UUID
-    hospital_name: str
-    name: str
-    type: str
-    address: str
-    city: str
-    state: str
-    zip_code: str
-    latitude: float
-    longitude: float
-    capabilities: list[str]
-    is_active: bool
-    facility_version: int
-
-    @property
-    def place(self) -> Place:
-        return Place(self.latitude, self.longitude)
 
 
 _new = insert(table).values({each.key: bindparam(each.key) for each in table.c})

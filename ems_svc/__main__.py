@@ -1,0 +1,11 @@
+"""The EMS silo's commands: ``python -m ems_svc serve | migrate``."""
+
+from __future__ import annotations
+
+import sys
+
+from chassis.processes import main
+from ems_svc.server import BUILD
+
+if __name__ == "__main__":
+    sys.exit(main(BUILD, "ems_svc"))

@@ -1,0 +1,1 @@
+"""Between values and protobuf: the silo's only translation tables, one file per noun."""

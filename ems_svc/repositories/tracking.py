@@ -1,0 +1,76 @@
+"""Where a unit on a job is, what follows for its arrival, and what others hear of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from chassis.unit_of_work import UnitOfWork
+from ems_svc.domain.arrivals import Way
+from ems_svc.domain.assignments import Assignment
+from ems_svc.domain.distances import Place
+from ems_svc.domain.events import Event, UnitLocationReported
+from ems_svc.domain.unit_locations import UnitLocation
+from ems_svc.repositories import (
+    agencies,
+    assignments,
+    center_copies,
+    facility_directory,
+    offered_trips,
+    unit_locations,
+    units,
+)
+
+
+async def move(uow: UnitOfWork, fix: UnitLocation, at: datetime) -> tuple[bool, list[Event]]:
+    """Keep a fix if it is the newest; say whether it was, and what to announce."""
+    job = await assignments.lock_of_unit(uow, fix.agency_id, fix.unit_id)
+    await units.get(uow, fix.agency_id, fix.unit_id)
+    location = await unit_locations.move(uow, fix)
+    if location is None:
+        return False, []
+    if job is None:
+        return True, []
+    events: list[Event] = []
+    if location.is_due(at):
+        location = location.announced(at)
+        await unit_locations.save(uow, location)
+        events.append(UnitLocationReported(job, location))
+    if expected := await _expected(uow, job, location.place, at):
+        events.append(expected[1])
+        await assignments.save(uow, expected[0])
+    return True, events
+
+
+async def depart(uow: UnitOfWork, job: Assignment, at: datetime) -> tuple[Assignment, list[Event]]:
+    """Estimate the way of a job that has just got its unit, from where that was seen last."""
+    way = await _way(uow, job)
+    if way is None or job.unit_id is None:
+        return job, []
+    location = await unit_locations.find(uow, job.agency_id, job.unit_id)
+    if location is not None and not location.is_stale(at):
+        start = location.place
+    else:
+        start = (await agencies.get(uow, job.agency_id)).base
+    job = replace(job, deadhead_miles=way.deadhead_miles(start))
+    expected = job.expect(*way.estimate(job.status, start, at), at)
+    return (job, []) if expected is None else (expected[0], [expected[1]])
+
+
+async def _expected(
+    uow: UnitOfWork, job: Assignment, unit: Place, at: datetime
+) -> tuple[Assignment, Event] | None:
+    way = await _way(uow, job)
+    return None if way is None else job.expect(*way.estimate(job.status, unit, at), at)
+
+
+async def _way(uow: UnitOfWork, job: Assignment) -> Way | None:
+    trip = await offered_trips.find(uow, job.hospital_id, job.transport_request_id)
+    if trip is None:
+        return None
+    ends = (trip.origin_facility_id, trip.destination_facility_id)
+    known = await facility_directory.by_id(uow, ends)
+    if not known.keys() >= set(ends):
+        return None
+    origin, destination = (known[id].place for id in ends)
+    return Way(origin, destination, await center_copies.road_factor(uow))

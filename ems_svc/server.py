@@ -1,0 +1,151 @@
+"""Composition root of the EMS silo: the one place that knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from medport.center.events.v1 import event_log_pb2 as center_log
+from medport.ems.events.v1 import event_log_pb2
+from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.ems.v1 import (
+    agencies_pb2_grpc,
+    assignments_pb2_grpc,
+    available_trips_pb2_grpc,
+    service_areas_pb2_grpc,
+    sessions_pb2_grpc,
+    transport_bids_pb2_grpc,
+    units_pb2_grpc,
+    users_pb2_grpc,
+)
+from medport.hospital.events.v1 import event_log_pb2 as hospital_log
+
+from chassis.clock import Clock
+from chassis.followers import Followers
+from chassis.identity import Identity
+from chassis.outbox import Envelope
+from chassis.paging import Paging
+from chassis.projection import Following, Policy
+from chassis.publishing import Publishing
+from chassis.server import Build, Kit, Silo
+from chassis.timers import every
+from chassis.unit_of_work import Database
+from ems_svc.projectors import (
+    awards,
+    facilities,
+    feature_toggles,
+    notification_templates,
+    services,
+    signing_keys,
+    system_configurations,
+    transport_requests,
+)
+from ems_svc.repositories.sessions import rows
+from ems_svc.servicers.agencies import AgencyServicer
+from ems_svc.servicers.assignments import AssignmentServicer
+from ems_svc.servicers.available_trips import AvailableTripServicer
+from ems_svc.servicers.service_areas import ServiceAreaServicer
+from ems_svc.servicers.sessions import SessionServicer
+from ems_svc.servicers.transport_bids import BidServicer
+from ems_svc.servicers.units import UnitServicer
+from ems_svc.servicers.users import UserServicer
+from ems_svc.timers import awards as overdue
+from ems_svc.timers import transport_bids as lapsed
+
+SWEEP_SECONDS = 5.0
+
+
+def compose(kit: Kit) -> Silo:
+    """Put the silo together; the process starts and stops it."""
+    settings = kit.settings
+    paging = Paging(settings.key_encryption_key)
+    envelope = Envelope(event_log_pb2.EmsEvent, "/medport/ems")
+    database = Database(kit.pool, envelope, tenant_column="agency_id")
+    publishing = Publishing(
+        settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("hospital", "center")
+    )
+    database.after_commit = publishing.announced
+    identity = _identity(kit, database)
+    followers = Followers(followings(kit.clock), database, settings.peers, identity.bearer)
+    return Silo(
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        authenticate=identity.verifier.verify,
+        database=database,
+        timers=[
+            *identity.timers,
+            every(SWEEP_SECONDS, lapsed.sweep),
+            every(SWEEP_SECONDS, overdue.sweep),
+        ],
+        parts=[publishing, followers],
+    )
+
+
+def _identity(kit: Kit, database: Database) -> Identity:
+    return Identity(
+        "ems",
+        rows,
+        database,
+        secret=kit.settings.key_encryption_key,
+        identity=kit.settings.identity_key,
+        peers=kit.settings.peer_keys,
+        published=SigningKeyPublished,
+        clock=kit.clock,
+    )
+
+
+def followings(clock: Clock) -> list[Following]:
+    """Name what is followed. Center's events have effects across subjects: a fault halts them."""
+    return [
+        Following(
+            source="hospital",
+            consumer="ems",
+            file=hospital_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                facilities.project,
+                partial(transport_requests.project, clock=clock),
+                partial(awards.project, clock=clock),
+            ],
+        ),
+        Following(
+            source="center",
+            consumer="ems",
+            file=center_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                partial(services.project, clock=clock),
+                system_configurations.project,
+                feature_toggles.project,
+                notification_templates.project,
+            ],
+            policy=Policy.HALT,
+        ),
+    ]
+
+
+def _servicers(
+    kit: Kit, database: Database, identity: Identity, paging: Paging
+) -> Sequence[Callable[[Any], None]]:
+    parts = (database, kit.clock, paging)
+    sessions, users = sessions_pb2_grpc, users_pb2_grpc
+    agencies, units, areas = agencies_pb2_grpc, units_pb2_grpc, service_areas_pb2_grpc
+    trips, bids = available_trips_pb2_grpc, transport_bids_pb2_grpc
+    jobs = assignments_pb2_grpc
+    served: list[tuple[Callable[..., None], Any]] = [
+        (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
+        (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
+        (agencies.add_AgencyServiceServicer_to_server, AgencyServicer(*parts)),
+        (units.add_UnitServiceServicer_to_server, UnitServicer(*parts)),
+        (areas.add_ServiceAreaServiceServicer_to_server, ServiceAreaServicer(*parts)),
+        (
+            trips.add_AvailableTripServiceServicer_to_server,
+            AvailableTripServicer(*parts, kit.draining),
+        ),
+        (bids.add_BidServiceServicer_to_server, BidServicer(*parts)),
+        (jobs.add_AssignmentServiceServicer_to_server, AssignmentServicer(*parts)),
+    ]
+    return [partial(add, servicer) for add, servicer in served]
+
+
+BUILD = Build(name="ems", revision="0001", compose=compose)

@@ -1,0 +1,78 @@
+"""AgencyService: who an agency is and what it offers."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from medport.common.v1 import vocabulary_pb2
+from medport.ems.v1 import agencies_pb2 as pb
+from medport.ems.v1 import agencies_pb2_grpc as rpc
+
+from chassis import auth
+from chassis.clock import Clock
+from chassis.paging import Paging
+from chassis.unit_of_work import Database, Rows
+from chassis.vocabulary import RegistryStatus
+from ems_svc.domain.agencies import Agency
+from ems_svc.messages import agencies as messages
+from ems_svc.messages import masks, words
+from ems_svc.messages.announcements import announce
+from ems_svc.repositories import agencies, agency_rates, audit_entries, service_areas
+
+FIRST = ("", UUID(int=0))  # no agency lies before it
+
+
+class AgencyServicer(rpc.AgencyServiceServicer):
+    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+        self._database = database
+        self._clock = clock
+        self._paging = paging
+
+    async def GetAgency(
+        self, request: pb.GetAgencyRequest, context: object
+    ) -> pb.GetAgencyResponse:
+        agency_id = auth.tenant(request.agency_id)
+        rows = self._database.read(agency_id)
+        return pb.GetAgencyResponse(agency=await _whole(rows, await agencies.get(rows, agency_id)))
+
+    async def ListAgencies(
+        self, request: pb.ListAgenciesRequest, context: object
+    ) -> pb.ListAgenciesResponse:
+        page = self._paging.page(request)
+        statuses = words.any_of(
+            RegistryStatus, vocabulary_pb2.RegistryStatus, request.filter.statuses
+        )
+        after = (page.after[0], UUID(page.after[1])) if page.after else FIRST
+        rows = self._database.read(None)
+        only = None if "ANY_TENANT" in auth.scopes() else auth.caller().tenant_id
+        found = await agencies.list_by_name(rows, statuses, after, page.fetch, only=only)
+        shown, token = page.cut(found, lambda each: (each.name, each.agency_id))
+        return pb.ListAgenciesResponse(
+            agencies=[messages.agency(each) for each in shown], next_page_token=token
+        )
+
+    async def UpdateAgency(
+        self, request: pb.UpdateAgencyRequest, context: object
+    ) -> pb.UpdateAgencyResponse:
+        agency_id = auth.tenant(request.agency_id)
+
+        async with self._database.begin(agency_id) as uow:
+            agency = await agencies.lock(uow, agency_id)
+            words.must_match(request.etag, agency.row_version)
+            given = masks.merged(
+                messages.agency(agency), request.agency, request.update_mask, "agency"
+            )
+            changed, event = agency.changed(self._clock(), **messages.values(given))
+            await agencies.save(uow, changed)
+            audited = await audit_entries.record(
+                uow, agency_id, "ems_agency", agency_id, fields=list(request.update_mask.paths)
+            )
+            announce(uow, [event, audited])
+            return uow.answered(pb.UpdateAgencyResponse(agency=await _whole(uow, changed)))
+
+
+async def _whole(rows: Rows, agency: Agency) -> pb.EmsAgency:
+    rates = await agency_rates.of_agency(rows, agency.agency_id)
+    areas = await service_areas.active(rows, agency.agency_id)
+    primary = next((area for area in areas if area.is_primary), None)
+    return messages.agency(agency, rates, primary)

@@ -1,0 +1,125 @@
+"""BidService: an agency's offers to carry patients."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from medport.common.v1 import vocabulary_pb2
+from medport.ems.v1 import transport_bids_pb2 as pb
+from medport.ems.v1 import transport_bids_pb2_grpc as rpc
+
+from chassis import auth, ids
+from chassis.clock import Clock
+from chassis.paging import Paging
+from chassis.unit_of_work import Database, UnitOfWork
+from chassis.vocabulary import BidStatus
+from ems_svc.domain import transport_bids as rules
+from ems_svc.domain.offered_trips import OfferedTrip
+from ems_svc.messages import transport_bids as messages
+from ems_svc.messages import words
+from ems_svc.messages.announcements import announce
+from ems_svc.repositories import (
+    agencies,
+    audit_entries,
+    available_trips,
+    offered_trips,
+    transport_bids,
+)
+
+
+class BidServicer(rpc.BidServiceServicer):
+    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+        self._database = database
+        self._clock = clock
+        self._paging = paging
+
+    async def GetBid(self, request: pb.GetBidRequest, context: object) -> pb.GetBidResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.bid_id)
+        rows = self._database.read(agency_id)
+        bid = await transport_bids.get(rows, agency_id, id)
+        trip = await offered_trips.find(rows, bid.hospital_id, bid.transport_request_id)
+        return pb.GetBidResponse(bid=messages.bid(bid, trip))
+
+    async def ListBids(self, request: pb.ListBidsRequest, context: object) -> pb.ListBidsResponse:
+        agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
+        rows = self._database.read(agency_id)
+        found = await transport_bids.list_newest(
+            rows,
+            agency_id,
+            statuses=words.any_of(BidStatus, vocabulary_pb2.BidStatus, request.filter.statuses),
+            transport_request_id=words.optional_id(request.filter.transport_request_id),
+            before=UUID(page.after[0]) if page.after else transport_bids.NEWEST,
+            limit=page.fetch,
+        )
+        shown, token = page.cut(found, lambda bid: (bid.id,))
+        waiting = {trip.awarded_bid_id: trip for trip in await offered_trips.awaiting(rows)}
+        bids = [messages.bid(bid, waiting.get(bid.id)) for bid in shown]
+        return pb.ListBidsResponse(bids=bids, next_page_token=token)
+
+    async def SubmitBid(
+        self, request: pb.SubmitBidRequest, context: object
+    ) -> pb.SubmitBidResponse:
+        agency_id, now = auth.tenant(request.agency_id), self._clock()
+        trip_id, terms = UUID(request.transport_request_id), messages.terms(request.bid)
+
+        async with self._database.begin(agency_id) as uow:
+            trip = await _bid_on(uow, agency_id, trip_id, terms, now)
+            bid, event = rules.submit(
+                agency_id=agency_id,
+                id=ids.new(),
+                hospital_id=trip.hospital_id,
+                transport_request_id=trip_id,
+                terms=terms,
+                by=auth.caller().user_id,
+                at=now,
+            )
+            await transport_bids.add(uow, bid)
+            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, bid.id)])
+            return uow.answered(pb.SubmitBidResponse(bid=messages.bid(bid)))
+
+    async def ReviseBid(
+        self, request: pb.ReviseBidRequest, context: object
+    ) -> pb.ReviseBidResponse:
+        agency_id, id, now = auth.tenant(request.agency_id), UUID(request.bid_id), self._clock()
+        terms = messages.terms(request.bid)
+
+        async with self._database.begin(agency_id) as uow:
+            known = await transport_bids.get(uow, agency_id, id)
+            known.must_be_pending()
+            await _bid_on(uow, agency_id, known.transport_request_id, terms, now)
+            bid = await transport_bids.lock(uow, agency_id, id)
+            words.must_match(request.etag, bid.row_version)
+            revised, event = bid.revise(terms, now)
+            await transport_bids.save(uow, revised)
+            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, id)])
+            return uow.answered(pb.ReviseBidResponse(bid=messages.bid(revised)))
+
+    async def WithdrawBid(
+        self, request: pb.WithdrawBidRequest, context: object
+    ) -> pb.WithdrawBidResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.bid_id)
+
+        async with self._database.begin(agency_id) as uow:
+            bid = await transport_bids.lock(uow, agency_id, id)
+            words.must_match(request.etag, bid.row_version)
+            withdrawn, event = bid.close(BidStatus.WITHDRAWN, self._clock())
+            await transport_bids.save(uow, withdrawn)
+            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, id)])
+            return uow.answered(pb.WithdrawBidResponse(bid=messages.bid(withdrawn)))
+
+
+_NOUN = "transport_bid"
+
+
+async def _bid_on(
+    uow: UnitOfWork, agency_id: UUID, trip_id: UUID, terms: rules.Terms, at: datetime
+) -> OfferedTrip:
+    """Hold a trip that the agency may bid on; raises what speaks against it."""
+    seen = await available_trips.get(uow, agency_id, trip_id, at)
+    trip = await offered_trips.hold(uow, seen.hospital_id, trip_id)
+    if trip is None:
+        raise LookupError("a trip is shown that is not on offer")
+    (await agencies.hold(uow, agency_id)).must_be_active()
+    trip.must_take(terms, at)
+    return trip

@@ -1,0 +1,166 @@
+"""UnitService: vehicles with their crews, what they do and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from medport.common.v1 import vocabulary_pb2
+from medport.ems.v1 import units_pb2 as pb
+from medport.ems.v1 import units_pb2_grpc as rpc
+
+from chassis import auth, ids
+from chassis.clock import Clock
+from chassis.paging import Paging
+from chassis.unit_of_work import Database
+from chassis.vocabulary import UnitStatus
+from chassis.wire import member
+from ems_svc.domain import units as rules
+from ems_svc.messages import masks, words
+from ems_svc.messages import units as messages
+from ems_svc.messages.announcements import announce
+from ems_svc.repositories import (
+    agencies,
+    audit_entries,
+    crews,
+    matching,
+    offered_trips,
+    tracking,
+    unit_availability,
+    unit_locations,
+    units,
+)
+
+FIRST = UUID(int=0)  # no id lies before it
+
+
+class UnitServicer(rpc.UnitServiceServicer):
+    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+        self._database = database
+        self._clock = clock
+        self._paging = paging
+
+    async def GetUnit(self, request: pb.GetUnitRequest, context: object) -> pb.GetUnitResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_id)
+        await self._must_crew(agency_id, id)
+        rows = self._database.read(agency_id)
+        unit = await units.get(rows, agency_id, id)
+        location = await unit_locations.find(rows, agency_id, id)
+        return pb.GetUnitResponse(unit=messages.unit(unit, location, self._clock()))
+
+    async def ListUnits(
+        self, request: pb.ListUnitsRequest, context: object
+    ) -> pb.ListUnitsResponse:
+        agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
+        rows, now = self._database.read(agency_id), self._clock()
+        statuses = words.any_of(UnitStatus, vocabulary_pb2.UnitStatus, request.filter.statuses)
+        found = await units.list_by_id(
+            rows,
+            agency_id,
+            statuses=statuses,
+            include_retired=request.filter.include_retired,
+            only=await self._crewed(agency_id),
+            after=UUID(page.after[0]) if page.after else FIRST,
+            limit=page.fetch,
+        )
+        shown, token = page.cut(found, lambda unit: (unit.id,))
+        where = await unit_locations.of_units(rows, agency_id, [unit.id for unit in shown])
+        return pb.ListUnitsResponse(
+            units=[messages.unit(unit, where.get(unit.id), now) for unit in shown],
+            next_page_token=token,
+        )
+
+    async def CreateUnit(
+        self, request: pb.CreateUnitRequest, context: object
+    ) -> pb.CreateUnitResponse:
+        agency_id, now = auth.tenant(request.agency_id), self._clock()
+        unit, event = rules.create(agency_id, ids.new(), now, **messages.values(request.unit))
+
+        async with self._database.begin(agency_id) as uow:
+            trips = await offered_trips.hold_open(uow)
+            agency = await agencies.get(uow, agency_id)
+            await units.add(uow, unit)
+            await unit_availability.turn(uow, unit, None, now)
+            await matching.offer_all_to(uow, agency, trips)
+            audited = await audit_entries.record(
+                uow, agency_id, "unit", unit.id, unit_number=unit.unit_number
+            )
+            announce(uow, [event, audited])
+            return uow.answered(pb.CreateUnitResponse(unit=messages.unit(unit)))
+
+    async def UpdateUnit(
+        self, request: pb.UpdateUnitRequest, context: object
+    ) -> pb.UpdateUnitResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_id)
+
+        async with self._database.begin(agency_id) as uow:
+            trips = await offered_trips.hold_open(uow)
+            agency = await agencies.get(uow, agency_id)
+            unit = await units.lock(uow, agency_id, id)
+            words.must_match(request.etag, unit.row_version)
+            given = masks.merged(messages.unit(unit), request.unit, request.update_mask, "unit")
+            changed, event = unit.describe(self._clock(), **messages.values(given))
+            await units.save(uow, changed)
+            await matching.offer_all_to(uow, agency, trips)
+            announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
+            return uow.answered(pb.UpdateUnitResponse(unit=messages.unit(changed)))
+
+    async def RetireUnit(
+        self, request: pb.RetireUnitRequest, context: object
+    ) -> pb.RetireUnitResponse:
+        agency_id, id, now = auth.tenant(request.agency_id), UUID(request.unit_id), self._clock()
+
+        async with self._database.begin(agency_id) as uow:
+            trips = await offered_trips.hold_open(uow)
+            agency = await agencies.get(uow, agency_id)
+            unit = await units.lock(uow, agency_id, id)
+            words.must_match(request.etag, unit.row_version)
+            retired, event = unit.retire(now)
+            await units.save(uow, retired)
+            await unit_availability.close(uow, agency_id, id, now)
+            await matching.offer_all_to(uow, agency, trips)
+            announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
+            return uow.answered(pb.RetireUnitResponse(unit=messages.unit(retired)))
+
+    async def SetUnitStatus(
+        self, request: pb.SetUnitStatusRequest, context: object
+    ) -> pb.SetUnitStatusResponse:
+        agency_id, id, now = auth.tenant(request.agency_id), UUID(request.unit_id), self._clock()
+        status = member(UnitStatus, vocabulary_pb2.UnitStatus, request.status)
+
+        async with self._database.begin(agency_id) as uow:
+            unit = await units.lock(uow, agency_id, id)
+            words.must_match(request.etag, unit.row_version)
+            changed, event = unit.set_status(status, now)
+            await units.save(uow, changed)
+            await unit_availability.turn(uow, changed, request.notes or None, now)
+            audited = await audit_entries.record(uow, agency_id, "unit", id, status=status)
+            announce(uow, [event, audited])
+            return uow.answered(pb.SetUnitStatusResponse(unit=messages.unit(changed)))
+
+    async def ReportLocation(
+        self, requests: AsyncIterator[pb.ReportLocationRequest], context: object
+    ) -> pb.ReportLocationResponse:
+        """Keep each position in a transaction of its own: the stream's end commits nothing."""
+        accepted = 0
+        async for request in requests:
+            agency_id, now = auth.tenant(request.agency_id), self._clock()
+            fix = messages.fix(request, agency_id, now)
+            if fix.is_from_the_future(now):
+                continue
+            await self._must_crew(agency_id, fix.unit_id)
+            async with self._database.begin(agency_id) as uow:
+                moved, events = await tracking.move(uow, fix, now)
+                announce(uow, events)
+            accepted += moved
+        return pb.ReportLocationResponse(accepted_count=accepted)
+
+    async def _must_crew(self, agency_id: UUID, unit_id: UUID) -> None:
+        """Refuse a crew another unit than its own, as if there were none."""
+        own = await self._crewed(agency_id)
+        if own is not None and own != unit_id:
+            raise units.not_found(unit_id)
+
+    async def _crewed(self, agency_id: UUID) -> UUID | None:
+        """Return the one unit that the caller may touch; None when it may touch every one."""
+        return await crews.own_unit(self._database.read(agency_id), agency_id)
