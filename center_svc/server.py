@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from medport.center.events.v1 import event_log_pb2
 from medport.center.events.v1.signing_keys_pb2 import SigningKeyPublished
@@ -42,37 +44,11 @@ from chassis.timers import every
 from chassis.unit_of_work import Database
 
 SLA_SECONDS = 5.0
-FOLLOWINGS = [
-    Following(
-        source="hospital",
-        consumer="center",
-        file=hospital_log.DESCRIPTOR,
-        projects=[
-            signing_keys.project,
-            hospitals.project,
-            transport_requests.project,
-            audit_entries.project,
-        ],
-    ),
-    Following(
-        source="ems",
-        consumer="center",
-        file=ems_log.DESCRIPTOR,
-        projects=[
-            signing_keys.project,
-            agencies.project,
-            transport_bids.project,
-            assignments.project,
-            units.project,
-            audit_entries.project,
-        ],
-    ),
-]
 
 
 def compose(kit: Kit) -> Silo:
     """Put the silo together; the process starts and stops it."""
-    settings, clock = kit.settings, kit.clock
+    settings = kit.settings
     paging = Paging(settings.key_encryption_key)
     envelope = Envelope(event_log_pb2.CenterEvent, "/medport/center")
     database = Database(kit.pool, envelope, tenant_column=None)
@@ -80,33 +56,75 @@ def compose(kit: Kit) -> Silo:
         settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("hospital", "ems")
     )
     database.after_commit = publishing.announced
-    identity = Identity(
+    identity = _identity(kit, database)
+    sweep = SlaSweep()
+    return Silo(
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        authenticate=identity.verifier.verify,
+        database=database,
+        timers=[*identity.timers, every(SLA_SECONDS, sweep.sweep)],
+        parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
+    )
+
+
+def followings(sweep: SlaSweep) -> list[Following]:
+    """Say whom the center follows, and what becomes of what they announce."""
+    return [
+        Following(
+            source="hospital",
+            consumer="center",
+            file=hospital_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                hospitals.project,
+                transport_requests.project,
+                audit_entries.project,
+            ],
+            bookmarked=sweep.bookmarked("hospital"),
+        ),
+        Following(
+            source="ems",
+            consumer="center",
+            file=ems_log.DESCRIPTOR,
+            projects=[
+                signing_keys.project,
+                agencies.project,
+                transport_bids.project,
+                assignments.project,
+                units.project,
+                audit_entries.project,
+            ],
+            bookmarked=sweep.bookmarked("ems"),
+        ),
+    ]
+
+
+def _identity(kit: Kit, database: Database) -> Identity:
+    return Identity(
         "center",
         rows,
         database,
-        secret=settings.key_encryption_key,
-        identity=settings.identity_key,
-        peers=settings.peer_keys,
+        secret=kit.settings.key_encryption_key,
+        identity=kit.settings.identity_key,
+        peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
-        clock=clock,
+        clock=kit.clock,
     )
-    sessions = SessionServicer(identity, paging)
-    services = ServiceRegistryServicer(database, clock, paging)
-    trail = AuditLogServicer(database, paging)
-    analytics = AnalyticsServicer(database, clock)
-    return Silo(
-        add_to=[
-            publishing.add_to,
-            partial(sessions_pb2_grpc.add_SessionServiceServicer_to_server, sessions),
-            partial(services_pb2_grpc.add_ServiceRegistryServiceServicer_to_server, services),
-            partial(audit_log_pb2_grpc.add_AuditLogServiceServicer_to_server, trail),
-            partial(analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server, analytics),
-        ],
-        authenticate=identity.verifier.verify,
-        database=database,
-        timers=[*identity.timers, every(SLA_SECONDS, SlaSweep().sweep)],
-        parts=[publishing, Followers(FOLLOWINGS, database, settings.peers, identity.bearer)],
-    )
+
+
+def _servicers(
+    kit: Kit, database: Database, identity: Identity, paging: Paging
+) -> Sequence[Callable[[Any], None]]:
+    sessions, services = sessions_pb2_grpc, services_pb2_grpc
+    trail, figures = audit_log_pb2_grpc, analytics_pb2_grpc
+    registry = ServiceRegistryServicer(database, kit.clock, paging)
+    served: list[tuple[Callable[..., None], Any]] = [
+        (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
+        (services.add_ServiceRegistryServiceServicer_to_server, registry),
+        (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
+        (figures.add_AnalyticsServiceServicer_to_server, AnalyticsServicer(database, kit.clock)),
+    ]
+    return [partial(add, servicer) for add, servicer in served]
 
 
 BUILD = Build(name="center", revision="0001", compose=compose)

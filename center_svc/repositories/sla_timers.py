@@ -11,12 +11,11 @@ from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.sla_timers import Expectation, SlaKind
-from center_svc.domain.stream_progress import Heard
 from center_svc.domain.trip_facts import TripKey
 from center_svc.tables import sla_timer as table
 from center_svc.tables import trip_fact
-from chassis.sql import columns, compiled, same_key, written
-from chassis.unit_of_work import Rows, UnitOfWork
+from chassis.sql import columns, compiled, same_key
+from chassis.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +97,6 @@ LOCK_DUE = compiled(
     .with_for_update(of=table, skip_locked=True),
     into=Due,
 )
-# The checkpoints are the chassis's tables; this is the one place that looks at them from here.
-HEARD = written(
-    "SELECT source, position, updated_at FROM consumer_checkpoint WHERE consumer = 'center'",
-    into=Heard,
-)
 BREACH = compiled(update(table).where(same_key(table)).values(breached_at=bindparam("at")))
 
 
@@ -130,11 +124,6 @@ async def reschedule(uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datet
 async def lock_due(uow: UnitOfWork, until: datetime, limit: int) -> list[Due]:
     """Hold timers that ran out before ``until``, and that no other process is looking at."""
     return await uow.all(LOCK_DUE, until=until, limit=limit)
-
-
-async def heard(rows: Rows) -> list[Heard]:
-    """Return how far each source's events have been applied."""
-    return await rows.all(HEARD)
 
 
 async def breach(uow: UnitOfWork, due: Due, at: datetime) -> None:

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from center_svc import messages
 from center_svc.domain.events import SlaBreached
-from center_svc.domain.stream_progress import Heard, is_current
 from center_svc.repositories import sla_timers
 from center_svc.repositories.sla_timers import Due
 from chassis.clock import Clock
 from chassis.unit_of_work import Database
 
 AT_ONCE = 100
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class SlaSweep:
-    """Breaches timers that ran out before its last look, while the other silos are heard."""
+    """Breaches timers that ran out before the moment up to which both silos have been heard.
+
+    While one is away, or its history is caught up with, what seems to be missing may have been
+    announced long ago. In a process that follows neither, nothing is ever found.
+    """
 
     def __init__(self) -> None:
-        self._heard: Sequence[Heard] = ()
+        self._heard = {"hospital": NEVER, "ems": NEVER}
+
+    def bookmarked(self, source: str) -> Callable[[datetime], None]:
+        """Return what is to be told ``source``'s clock, once all it said by then is here."""
+
+        def hear(until: datetime) -> None:
+            self._heard[source] = max(self._heard[source], until)
+
+        return hear
 
     async def sweep(self, database: Database, clock: Clock) -> int:
         at = clock()
-        before, self._heard = self._heard, await sla_timers.heard(database.read(None))
-        if not is_current(before, self._heard, at):
+        until = min(at, *self._heard.values())
+        if until == NEVER:
             return 0
         async with database.begin(None) as uow:
-            found = await sla_timers.lock_due(uow, until=at, limit=AT_ONCE)
+            found = await sla_timers.lock_due(uow, until=until, limit=AT_ONCE)
             for due in found:
                 await sla_timers.breach(uow, due, at)
                 uow.emit(messages.announcement(_breached(due)))

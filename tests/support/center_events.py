@@ -18,7 +18,8 @@ from medport.ems.events.v1 import transport_bids_pb2 as bids
 from medport.ems.events.v1.trips_pb2 import TripRef as EmsTripRef
 from medport.hospital.events.v1 import transport_requests_pb2 as trips
 
-from center_svc.server import FOLLOWINGS
+from center_svc.server import followings
+from center_svc.timers.sla_timers import SlaSweep
 from chassis.clock import timestamp
 from chassis.outbox import Envelope
 from chassis.pool import pool
@@ -26,7 +27,7 @@ from chassis.projection import Received
 from chassis.unit_of_work import Database
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PROJECTS = {each.source: each.projects for each in FOLLOWINGS}
+PROJECTS = {each.source: each.projects for each in followings(SlaSweep())}
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,6 @@ from tests.support.center_events import (
 )
 from tests.support.center_silo import Center, center
 
-_HEARD = """
-INSERT INTO consumer_checkpoint (consumer, source, position, updated_at)
-VALUES ('center', %s, %s, %s)
-ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position,
-  updated_at = excluded.updated_at
-"""
-
 
 @pytest.fixture
 async def silo(center_database: str) -> AsyncIterator[Center]:
@@ -89,54 +82,43 @@ async def test_a_tenant_that_the_center_never_named_is_ignored(silo: Center) -> 
     assert silo.sql("SELECT count(*) FROM service_registry") == [(0,)]
 
 
-class Sweeping:
-    """The sweep, with a clock and checkpoints of the test's own."""
-
-    def __init__(self, silo: Center, database: Database) -> None:
-        self._silo = silo
-        self._database = database
-        self._sweep = SlaSweep()
-
-    async def look(self, at: datetime, **positions: int) -> int:
-        """Sweep at ``at``, each source having been heard up to its position just then."""
-        for source in ("hospital", "ems"):
-            self._silo.sql(_HEARD, source, positions.get(source, 0), at)
-        return await self._sweep.sweep(self._database, lambda: at)
-
-    async def look_alone(self, at: datetime) -> int:
-        """Sweep at ``at`` without having heard anything since."""
-        return await self._sweep.sweep(self._database, lambda: at)
-
-
 def minutes(count: float) -> datetime:
     return NOON + timedelta(minutes=count)
 
 
 async def test_a_missed_service_level_is_announced_once(silo: Center) -> None:
-    story = Story()
+    story, sweep = Story(), SlaSweep()
     story.requested()
     async with database_on(silo.dsn) as database:
         await apply(database, story.sent)
-        sweeping = Sweeping(silo, database)
-        assert await sweeping.look(minutes(15)) == 0  # the first look knows nothing to compare
-        assert await sweeping.look(minutes(15.1)) == 1
-        assert await sweeping.look(minutes(15.2)) == 0
+        assert await look(sweep, database, 14.9) == 0
+        assert await look(sweep, database, 15.1) == 1
+        assert await look(sweep, database, 15.2) == 0
         assert silo.events() == [f"SlaBreached sla_timers/{story.trip_id}/FIRST_BID 1"]
-        await apply(database, a_completed_trip(trip_id=story.trip_id, first_position=50).sent)
-        await apply(database, story.sent)
-        assert await sweeping.look(minutes(15.3)) == 0
+        await apply(database, [*story.sent, *story.sent])
+        assert await look(sweep, database, 15.3) == 0
 
 
-async def test_nothing_is_missed_while_a_silo_is_silent_or_caught_up_with(silo: Center) -> None:
-    story = Story()
+async def test_nothing_is_missed_before_both_silos_have_been_heard(silo: Center) -> None:
+    story, sweep = Story(), SlaSweep()
     story.requested()
     async with database_on(silo.dsn) as database:
         await apply(database, story.sent)
-        sweeping = Sweeping(silo, database)
-        await sweeping.look(minutes(20))
-        assert await sweeping.look_alone(minutes(21)) == 0  # silent for a minute
-        assert await sweeping.look(minutes(21.1), ems=100_000) == 0  # replaying history
-        assert await sweeping.look(minutes(21.2), ems=100_001) == 1
+        late = minutes(60)
+        assert await sweep.sweep(database, lambda: late) == 0  # neither
+        sweep.bookmarked("hospital")(late)
+        assert await sweep.sweep(database, lambda: late) == 0  # EMS may have spoken
+        sweep.bookmarked("ems")(minutes(14))  # history is caught up with
+        assert await sweep.sweep(database, lambda: late) == 0
+        sweep.bookmarked("ems")(minutes(16))
+        assert await sweep.sweep(database, lambda: late) == 1
+
+
+async def look(sweep: SlaSweep, database: Database, minute: float) -> int:
+    """Sweep at a moment up to which both silos have been heard."""
+    for source in ("hospital", "ems"):
+        sweep.bookmarked(source)(minutes(minute))
+    return await sweep.sweep(database, lambda: minutes(minute))
 
 
 async def test_an_answer_clears_its_timer_whichever_silo_is_heard_first(silo: Center) -> None:
