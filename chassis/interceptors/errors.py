@@ -50,6 +50,8 @@ def guard(
             yield
         except grpc.aio.AbortError:
             raise  # already a status
+        except grpc.aio.InternalError as gone:  # a write that met a caller who has left
+            raise asyncio.CancelledError from gone
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
+
 from chassis import telemetry
 from chassis.interceptors.errors import refusal_of
 from chassis.interceptors.guards import Guard, Rpc
@@ -33,6 +35,8 @@ def guard(silo: str) -> Guard:
 
 
 def _code(error: BaseException, silo: str) -> str:
+    if isinstance(error, grpc.aio.InternalError):  # a write that met a caller who has left
+        return "CANCELLED"
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         return "CANCELLED"

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.support.obedient_silo import METHODS, Text, text
 from tests.support.routed_mesh import Mesh, begin, observe, until_true
@@ -18,6 +19,12 @@ async def seen_by_silo(
     answer = await observe(channel or mesh.proxied, name, text("seen"), **options)
     remaining, pairs = json.loads(Text.FromString(answer.messages[0]).text)
     return remaining, pairs
+
+
+def faults() -> float:
+    """Count what was taken for a mistake of the code."""
+    kinds = (each for each in REGISTRY.collect() if each.name == "medport_faults")
+    return sum(each.value for kind in kinds for each in kind.samples if "_total" in each.name)
 
 
 async def test_order_and_duplicates_of_metadata_are_kept(mesh: Mesh) -> None:
@@ -130,7 +137,7 @@ async def test_messages_too_large_are_refused_with_a_reason(mesh: Mesh, name: st
 
 
 async def test_a_client_that_does_not_read_stops_the_silo(mesh: Mesh) -> None:
-    silo = mesh.silos["hospital"]
+    silo, mistakes = mesh.silos["hospital"], faults()
     call = begin(mesh.proxied_too, "Watch", text("flood"))
     assert await call.read() is not grpc.aio.EOF
     flooded = -1
@@ -141,3 +148,5 @@ async def test_a_client_that_does_not_read_stops_the_silo(mesh: Mesh) -> None:
 
     assert flooded < 20  # of 1000 messages of 64 KiB
     call.cancel()
+    await until_true(lambda: silo.running == 0)
+    assert faults() == mistakes
