@@ -39,36 +39,27 @@ async def _each(rpc: Rpc, raws: AsyncIterator[bytes]) -> AsyncIterator[Message]:
 
 
 def _valid(rpc: Rpc, raw: bytes) -> Message:
-    message = _parsed(raw, rpc.parse)
-    access.own_tenant(rpc, message)
-    _check(message, raw)
-    return message
-
-
-def valid(raw: bytes, parse: Callable[[bytes], Message]) -> Message:
     """Parse and check one message; raises MalformedRequest or InvalidArgument with every violation.
 
     Unknown fields are ignored: a newer client may send them.
     """
-    message = _parsed(raw, parse)
-    _check(message, raw)
-    return message
-
-
-def _parsed(raw: bytes, parse: Callable[[bytes], Message]) -> Message:
     try:
-        return parse(raw)
+        message: Message = rpc.parse(raw)
     except (DecodeError, ValueError, RecursionError):
         # Without its cause: the decoder's text quotes the bytes it stumbled over.
         raise MalformedRequest("the bytes are not the message that the method takes") from None
-
-
-def _check(message: Message, raw: bytes) -> None:
-    violations = {_path(each): each.proto.message for each in _checked(message)}
+    access.own_tenant(rpc, message)
+    broken = violations(message)
     if b"\0" in raw:  # most requests hold no zero byte at all, and then no NUL either
-        violations |= dict.fromkeys(_with_nul(message), "must not contain NUL")
-    if violations:
-        raise InvalidArgument("the request breaks rules of the contract", violations=violations)
+        broken |= dict.fromkeys(_with_nul(message), "must not contain NUL")
+    if broken:
+        raise InvalidArgument("the request breaks rules of the contract", violations=broken)
+    return message
+
+
+def violations(message: Message) -> dict[str, str]:
+    """Return what in ``message`` breaks rules of the contract, by the field's path."""
+    return {_path(each): each.proto.message for each in _checked(message)}
 
 
 def warm_up(services: Iterable[str]) -> None:
