@@ -62,6 +62,8 @@ class Router:
     async def start(self) -> None:
         """Serve, whether or not any silo does."""
         await self._server.start()
+        # What is told from the first moment on shall be known, not guessed.
+        await asyncio.gather(*(each.probe() for each in self.monitors.values()))
         for name in OWN_NAMES:
             await self._health.set(name, SERVING)
         self._probes = [asyncio.create_task(each.run()) for each in self.monitors.values()]

@@ -127,4 +127,5 @@ class Unserved(grpc.GenericRpcHandler):
             stamp = ((SERVED_BY, self._served_by), (REQUEST_ID, request_id(context)))
             await _abort(context, refusal, self._silo, stamp)
 
-        return grpc.unary_unary_rpc_method_handler(refuse)
+        # A unary handler would wait for a message, which a stream may never send.
+        return grpc.stream_stream_rpc_method_handler(refuse)
