@@ -7,12 +7,12 @@ superuser from outside would: nothing here can be reached from a serving process
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mesh.ports import SILOS
-from mesh.postgres import PostgresServer
+from mesh.postgres import PostgresFailed, PostgresServer
 from mesh.state import DataDirectory
 
 Rows = list[dict[str, Any]]
@@ -54,12 +54,16 @@ class Census:
         return answer
 
     def following(self) -> Iterator[Following]:
-        """Yield every pair of a source and a silo that follows it."""
-        heads = {silo: int(self.rows(silo, _HEAD)[0]["head"]) for silo in SILOS}
+        """Yield every pair of a source and a silo that follows it; who is down is left out."""
+        heads = {silo: rows[0]["head"] for silo in SILOS if (rows := self._try(silo, _HEAD))}
         for consumer in SILOS:
-            for row in self.rows(consumer, _CHECKPOINTS):
-                source = str(row["source"])
-                yield Following(source, consumer, row["position"], heads[source], row["state"])
+            for row in self._try(consumer, _CHECKPOINTS):
+                source, position = str(row["source"]), row["position"]
+                if source in heads:
+                    yield Following(source, consumer, position, heads[source], row["state"])
 
-
-Check = Callable[[Census], bool]
+    def _try(self, silo: str, query: str) -> Rows:
+        try:
+            return self.rows(silo, query)
+        except PostgresFailed:
+            return []

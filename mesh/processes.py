@@ -39,12 +39,10 @@ class Mesh:
 
     def start(self) -> None:
         """Bring everything up, side by side; returns when every process serves."""
-        with ThreadPoolExecutor(len(SILOS) + 1) as pool:
-            # The router needs nobody to start; it answers for the silos as they appear.
-            started = [pool.submit(self._start_service, "router")]
-            started += [pool.submit(self._start_silo, silo) for silo in SILOS]
-            for one in started:
-                one.result()
+        with ThreadPoolExecutor(len(SILOS)) as pool:
+            list(pool.map(self._start_silo, SILOS))
+        # Last, or its breakers would open while the silos are still starting.
+        self._start_service("router")
         self._make_center_admin()
 
     def stop(self) -> None:

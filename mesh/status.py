@@ -10,7 +10,7 @@ from rich.table import Table
 from mesh import health
 from mesh.census import Census, Following
 from mesh.ports import SILOS
-from mesh.postgres import PostgresFailed, PostgresServer
+from mesh.postgres import PostgresServer
 from mesh.state import DataDirectory
 
 _GOOD = {"SERVING", "ready"}
@@ -18,7 +18,7 @@ _GOOD = {"SERVING", "ready"}
 
 def show(data: DataDirectory, *, as_json: bool) -> None:
     """Print a table, or one JSON object with the same."""
-    programs, lags = _programs(data), _lags(data)
+    programs, lags = _programs(data), list(Census(data).following())
     if as_json:
         print(json.dumps({"programs": programs, "following": [_plain(lag) for lag in lags]}))
         return
@@ -37,13 +37,6 @@ def _programs(data: DataDirectory) -> dict[str, dict[str, str | int]]:
     for name in (*SILOS, "router"):
         answer[name] = {"port": ports[name], "health": health.state(ports[name])}
     return answer
-
-
-def _lags(data: DataDirectory) -> list[Following]:
-    try:
-        return list(Census(data).following())
-    except PostgresFailed:  # a database is down: the table above says which
-        return []
 
 
 def _plain(lag: Following) -> dict[str, str | int]:

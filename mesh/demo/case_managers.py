@@ -117,6 +117,7 @@ class CaseManagers:
             hospital_id=self._part.id,
             transport_request_id=trip.id,
             bid_id=bid.id,
+            etag=trip.etag,
             request_id=request_id(),
         )
         await caller.ask(self._trips.AwardTransportRequest, request, *_LOST_RACE)

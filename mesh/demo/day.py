@@ -30,7 +30,7 @@ from mesh.state import DataDirectory
 
 _DAY_MINUTES = 24 * 60
 _SECONDS_PER_TRIP = 0.2  # 300 trips in a minute
-_SETTLING = 240.0
+_SETTLING = 150.0
 _TRIPS_PER_UNWANTED = 100  # running out takes half a minute, which a short day does not have
 
 
