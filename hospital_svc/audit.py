@@ -10,10 +10,10 @@ from chassis import call, ids
 from chassis.auth import Principal
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import ActorKind
+from hospital_svc.domain.audit_entries import AuditEntry
 from hospital_svc.domain.transport_requests import SYSTEM, Actor
 from hospital_svc.messages.audit_entries import audited
 from hospital_svc.repositories import audit_entries
-from hospital_svc.repositories.audit_entries import AuditEntry
 
 _KINDS = {
     "hospital": ActorKind.HOSPITAL_USER,

@@ -35,3 +35,12 @@ class ReceivedBid:
             and at < self.expires_at
             and self.material_version == material_version
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A bid, the name of its agency, and its place in the order of preference."""
+
+    bid: ReceivedBid
+    agency_name: str | None
+    sort_key: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -181,3 +182,14 @@ class Decision:
     events: tuple[Event, ...]
     steps: tuple[Step, ...] = ()
     awards: tuple[Award, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which trips to list; None lets all pass."""
+
+    statuses: Sequence[str] | None = None
+    since_at: datetime | None = None
+    until_at: datetime | None = None
+    origin_facility_id: UUID | None = None
+    assigned_agency_id: UUID | None = None

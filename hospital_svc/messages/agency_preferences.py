@@ -13,8 +13,8 @@ from medport.hospital.v1 import agency_preferences_pb2 as pb
 from chassis.clock import timestamp
 from chassis.vocabulary import Capability, RegistryStatus, TransportLevel
 from chassis.wire import member, number, place
-from hospital_svc.repositories.agency_directory import DirectoryAgency
-from hospital_svc.repositories.agency_preferences import AgencyPreference, Shown
+from hospital_svc.domain.agency_directory import DirectoryAgency
+from hospital_svc.domain.agency_preferences import AgencyPreference, Shown
 
 
 def preference(of: Shown) -> pb.HospitalAgencyPreference:

@@ -9,7 +9,7 @@ from medport.hospital.events.v1 import audit_entries_pb2 as pb
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.wire import number
-from hospital_svc.repositories.audit_entries import AuditEntry
+from hospital_svc.domain.audit_entries import AuditEntry
 
 
 def audited(entry: AuditEntry) -> Announcement:

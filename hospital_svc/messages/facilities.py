@@ -13,8 +13,8 @@ from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.vocabulary import CareCapability, FacilityType
 from chassis.wire import member, number, place
-from hospital_svc.repositories.facilities import Facility, Filter
-from hospital_svc.repositories.facility_directory import DirectoryFacility
+from hospital_svc.domain.facilities import Facility, Filter
+from hospital_svc.domain.facility_directory import DirectoryFacility
 
 
 def care(stored: Collection[str]) -> list[Any]:

@@ -16,7 +16,7 @@ from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.vocabulary import RegistryStatus
 from chassis.wire import number
-from hospital_svc.repositories.hospitals import Hospital
+from hospital_svc.domain.hospitals import Hospital
 
 USUAL_TIME_ZONE = "America/New_York"
 

@@ -13,8 +13,7 @@ from medport.hospital.v1 import received_bids_pb2 as pb
 from chassis.clock import instant, timestamp
 from chassis.vocabulary import BidStatus, TransportLevel
 from chassis.wire import amount, member, money, number
-from hospital_svc.domain.received_bids import ReceivedBid
-from hospital_svc.repositories.received_bids import Shown
+from hospital_svc.domain.received_bids import ReceivedBid, Shown
 
 Announced = ems.BidSubmitted | ems.BidRevised | ems.TransportBidSnapshot
 

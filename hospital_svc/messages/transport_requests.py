@@ -20,10 +20,9 @@ from chassis.vocabulary import (
     WeightBand,
 )
 from chassis.wire import member, number
-from hospital_svc.domain.transport_requests import TransportRequest
+from hospital_svc.domain.transport_requests import Filter, TransportRequest
+from hospital_svc.domain.trip_history import TripHistory
 from hospital_svc.domain.viewers import PHI
-from hospital_svc.repositories.transport_requests import Filter
-from hospital_svc.repositories.trip_history import TripHistory
 
 ENDS = ("origin_facility_id", "destination_facility_id")  # they bring their hospitals along
 

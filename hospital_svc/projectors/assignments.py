@@ -13,7 +13,7 @@ from chassis.clock import utc_now
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import BidStatus
-from hospital_svc import trip_plans
+from hospital_svc import decisions, trip_plans
 from hospital_svc.domain import awards as awarding
 from hospital_svc.domain import cancellations, trip_progress
 from hospital_svc.domain.awards import Award
@@ -21,7 +21,6 @@ from hospital_svc.domain.transport_requests import Actor, Decision, Step, Transp
 from hospital_svc.messages import jobs as messages
 from hospital_svc.repositories import (
     awards,
-    decisions,
     received_bids,
     transport_requests,
     trip_history,

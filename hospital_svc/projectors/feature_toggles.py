@@ -6,7 +6,6 @@ from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict
 from medport.center.events.v1.feature_toggles_pb2 import FeatureToggleChanged
-from psycopg.types.json import Jsonb
 
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
@@ -23,7 +22,7 @@ async def project(uow: UnitOfWork, event: Received) -> None:
                 "target_users": [UUID(each) for each in toggle.target_users],
                 "target_organizations": [UUID(each) for each in toggle.target_organizations],
                 "rollout_percent": toggle.rollout_percent,
-                "configuration": Jsonb(MessageToDict(toggle.configuration)),
+                "configuration": MessageToDict(toggle.configuration),
                 "version": toggle.version,
             }
             await center_copies.put(uow, center_copies.FEATURE_TOGGLE, row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 from medport.center.events.v1.system_configurations_pb2 import SystemConfigurationChanged
-from psycopg.types.json import Jsonb
 
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
@@ -18,7 +17,7 @@ async def project(uow: UnitOfWork, event: Received) -> None:
             row = {
                 "key": setting.key,
                 "value_type": setting.value_type,
-                "value": Jsonb(MessageToDict(setting.value)),
+                "value": MessageToDict(setting.value),
                 "is_active": setting.is_active,
                 "version": setting.version,
             }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, or_, select
@@ -12,24 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import RegistryStatus
+from hospital_svc.domain.agency_directory import DirectoryAgency
 from hospital_svc.tables import agency_directory as table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryAgency:
-    agency_id: UUID
-    name: str
-    phone: str | None
-    city: str | None
-    state: str | None
-    latitude: float | None
-    longitude: float | None
-    levels: list[str]
-    capabilities: list[str]
-    registry_status: RegistryStatus
-    registry_version: int
-    agency_version: int
-
 
 _after = bindparam("after", type_=Uuid)
 STANDING = compiled(select(table.c.registry_status).where(same_key(table)), into=RegistryStatus)

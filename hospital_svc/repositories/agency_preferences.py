@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,33 +12,13 @@ from sqlalchemy import Integer, Select, Uuid, bindparam, delete, insert, or_, se
 from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
+from hospital_svc.domain.agency_preferences import AgencyPreference, Shown
 from hospital_svc.domain.offers import Preference
 from hospital_svc.domain.refusals import PreferenceExists
 from hospital_svc.tables import agency_directory
 from hospital_svc.tables import hospital_agency_preference as table
 
 ONE_PER_AGENCY = "hospital_agency_preference_agency"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgencyPreference:
-    hospital_id: UUID
-    id: UUID
-    agency_id: UUID
-    is_active: bool
-    preference_order: int
-    notes: str | None
-    created_at: datetime
-    updated_at: datetime
-    row_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A preference, and the name of its agency if the directory knows it."""
-
-    preference: AgencyPreference
-    agency_name: str | None
 
 
 def _shown(*row: Any) -> Shown:  # noqa: ANN401 - the table's columns, then the name

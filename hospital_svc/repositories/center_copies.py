@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Table, bindparam
 from sqlalchemy.dialects.postgresql import insert
 
@@ -39,4 +40,9 @@ async def put(
     uow: UnitOfWork, statement: Statement[dict[str, Any]], row: Mapping[str, object]
 ) -> None:
     """Keep ``row`` by one of the statements above, unless a newer version is here."""
-    await uow.execute(statement, **row)
+    await uow.execute(statement, **{name: _stored(name, each) for name, each in row.items()})
+
+
+def _stored(name: str, value: object) -> object:
+    """Give the two columns that hold JSON of any shape as such: a bare text is JSON there too."""
+    return Jsonb(value) if name in {"value", "configuration"} else value

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,51 +13,11 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, insert, or_, select, 
 from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
-from chassis.vocabulary import FacilityType
+from hospital_svc.domain.facilities import Facility, Filter
 from hospital_svc.domain.refusals import FacilityExists
 from hospital_svc.tables import hospital_facility as table
 
 ONE_PER_PLACE = "hospital_facility_place"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facility:
-    """A row of ``hospital_facility``; ``operating_hours`` are periods as the contract has them."""
-
-    hospital_id: UUID
-    id: UUID
-    name: str
-    type: FacilityType
-    address: str
-    city: str
-    state: str
-    zip_code: str
-    latitude: float
-    longitude: float
-    phone: str | None
-    email: str | None
-    operating_hours: list[dict[str, int]]
-    capabilities: list[str]
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
-    row_version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which facilities to list: of any of the types, with all of the capabilities."""
-
-    types: Sequence[str] = ()
-    capabilities: Sequence[str] = ()
-    active_only: bool = False
-
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "types": list(self.types or FacilityType),
-            "having": list(self.capabilities),
-            "active_only": self.active_only,
-        }
 
 
 _after = bindparam("after", type_=Uuid)

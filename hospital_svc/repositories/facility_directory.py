@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, or_, select
@@ -11,29 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from chassis.sql import columns, compiled, other_columns
 from chassis.unit_of_work import Rows, UnitOfWork
-from chassis.vocabulary import FacilityType
+from hospital_svc.domain.facilities import Facility, Filter
+from hospital_svc.domain.facility_directory import DirectoryFacility
 from hospital_svc.domain.needs import Place
-from hospital_svc.repositories.facilities import Facility, Filter
 from hospital_svc.tables import facility_directory as table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryFacility:
-    facility_id: UUID
-    hospital_id: UUID
-    hospital_name: str
-    name: str
-    type: FacilityType
-    address: str
-    city: str
-    state: str
-    zip_code: str
-    latitude: float
-    longitude: float
-    capabilities: list[str]
-    is_active: bool
-    facility_version: int
-
 
 _after = bindparam("after", type_=Uuid)
 # Shared with other new trips, in conflict with a deactivation: neither overlooks the other.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,21 +13,8 @@ from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import RegistryStatus
+from hospital_svc.domain.hospitals import Hospital
 from hospital_svc.tables import hospital as table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hospital:
-    hospital_id: UUID
-    service_id: UUID
-    name: str
-    status: RegistryStatus
-    registry_version: int
-    time_zone: str
-    created_at: datetime
-    updated_at: datetime
-    row_version: int
-
 
 _after = bindparam("after", type_=Uuid)
 GET = compiled(select(table).where(same_key(table)), into=Hospital)

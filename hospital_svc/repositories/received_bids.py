@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,22 +32,13 @@ from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import BidStatus
-from hospital_svc.domain.received_bids import ReceivedBid
+from hospital_svc.domain.received_bids import ReceivedBid, Shown
 from hospital_svc.tables import agency_directory, hospital_agency_preference
 from hospital_svc.tables import received_bid as table
 
 LAST = 2_147_483_647  # an agency without a preference comes after all that have one
 FAR = "9999-12-31"
 _preference = hospital_agency_preference
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A bid, the name of its agency, and its place in the order of preference."""
-
-    bid: ReceivedBid
-    agency_name: str | None
-    sort_key: tuple[str, ...]
 
 
 def _shown(*row: Any) -> Shown:  # noqa: ANN401 - the columns of SHOWN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import TripStatus
 from hospital_svc.domain.refusals import TripAlreadyLive
-from hospital_svc.domain.transport_requests import TransportRequest
+from hospital_svc.domain.transport_requests import Filter, TransportRequest
 from hospital_svc.tables import transport_request as table
 
 LIVE = text(
@@ -38,17 +37,6 @@ LIVE = text(
     " AND cancel_intent IS DISTINCT FROM 'CANCEL'"
 )
 ONE_LIVE = "transport_request_live_patient"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which trips to list; None lets all pass."""
-
-    statuses: Sequence[str] | None = None
-    since_at: datetime | None = None
-    until_at: datetime | None = None
-    origin_facility_id: UUID | None = None
-    assigned_agency_id: UUID | None = None
 
 
 _since = bindparam("since_at", type_=DateTime(timezone=True))

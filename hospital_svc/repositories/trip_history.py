@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
@@ -13,26 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from chassis import ids
 from chassis.sql import compiled
 from chassis.unit_of_work import Rows, UnitOfWork
-from chassis.vocabulary import ActorKind, TripStatus
 from hospital_svc.domain.transport_requests import Step, TransportRequest
+from hospital_svc.domain.trip_history import TripHistory
 from hospital_svc.tables import trip_history as table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TripHistory:
-    hospital_id: UUID
-    id: UUID
-    transport_request_id: UUID
-    sequence: int
-    status: TripStatus
-    occurred_at: datetime
-    recorded_at: datetime
-    notes: str | None
-    updated_by: UUID | None
-    actor_kind: ActorKind
-    source_event_id: UUID | None
-    is_conflict: bool
-
 
 _of_trip = (
     table.c.hospital_id == bindparam("hospital_id"),

@@ -15,9 +15,9 @@ from chassis.field_masks import masked, refuse_missing
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import audit
+from hospital_svc.domain.agency_preferences import AgencyPreference
 from hospital_svc.messages import agency_preferences as messages
 from hospital_svc.repositories import agency_directory, agency_preferences
-from hospital_svc.repositories.agency_preferences import AgencyPreference
 
 NOUN = "agency_preference"
 

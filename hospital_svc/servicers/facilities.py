@@ -15,6 +15,7 @@ from chassis.field_masks import masked, refuse_missing
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import audit
+from hospital_svc.domain.facilities import Facility
 from hospital_svc.domain.needs import refuse_unless_active
 from hospital_svc.domain.refusals import FacilityInUse
 from hospital_svc.messages import facilities as messages
@@ -24,7 +25,6 @@ from hospital_svc.repositories import (
     hospitals,
     transport_requests,
 )
-from hospital_svc.repositories.facilities import Facility
 
 ALL_FIELDS = frozenset(pb.HospitalFacility.DESCRIPTOR.fields_by_name)
 

@@ -14,10 +14,10 @@ from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import audit
+from hospital_svc.domain.hospitals import Hospital
 from hospital_svc.messages import facilities as facility_messages
 from hospital_svc.messages import hospitals as messages
 from hospital_svc.repositories import facilities, facility_directory, hospitals
-from hospital_svc.repositories.hospitals import Hospital
 
 
 class HospitalServicer(rpc.HospitalServiceServicer):

@@ -14,10 +14,10 @@ from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.vocabulary import BidStatus, TripStatus
 from chassis.wire import member
+from hospital_svc.domain.received_bids import Shown
 from hospital_svc.domain.transport_requests import TransportRequest
 from hospital_svc.messages import received_bids as messages
 from hospital_svc.repositories import received_bids, transport_requests
-from hospital_svc.repositories.received_bids import Shown
 
 
 class ReceivedBidServicer(rpc.ReceivedBidServiceServicer):

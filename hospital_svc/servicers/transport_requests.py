@@ -16,7 +16,7 @@ from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import CancellationReason
 from chassis.wire import member
-from hospital_svc import audit, trip_plans, trip_reading
+from hospital_svc import audit, decisions, trip_plans, trip_reading
 from hospital_svc.domain import awards as awarding
 from hospital_svc.domain import cancellations, needs
 from hospital_svc.domain.transport_requests import Decision, TransportRequest
@@ -24,7 +24,6 @@ from hospital_svc.messages import transport_requests as messages
 from hospital_svc.repositories import (
     agency_directory,
     awards,
-    decisions,
     received_bids,
     transport_requests,
     trip_history,

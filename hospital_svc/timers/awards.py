@@ -9,12 +9,12 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.unit_of_work import Database
 from chassis.vocabulary import TripStatus
-from hospital_svc import trip_plans
+from hospital_svc import decisions, trip_plans
 from hospital_svc.domain import awards as awarding
 from hospital_svc.domain.awards import ANSWER_GRACE
 from hospital_svc.domain.events import RevokeReason
 from hospital_svc.domain.transport_requests import SYSTEM
-from hospital_svc.repositories import awards, decisions, hospitals, transport_requests
+from hospital_svc.repositories import awards, hospitals, transport_requests
 
 AT_ONCE = 100
 NEVER = datetime.min.replace(tzinfo=UTC)

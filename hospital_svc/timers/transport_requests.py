@@ -6,9 +6,10 @@ from uuid import UUID
 
 from chassis.clock import Clock
 from chassis.unit_of_work import Database
+from hospital_svc import decisions
 from hospital_svc.domain import cancellations
 from hospital_svc.domain.awards import ANSWER_GRACE
-from hospital_svc.repositories import decisions, hospitals, received_bids, transport_requests
+from hospital_svc.repositories import hospitals, received_bids, transport_requests
 
 AT_ONCE = 100
 
