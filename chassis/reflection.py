@@ -6,7 +6,7 @@ servicer answers both once the v1 descriptor is in its pool as well (grpc #38576
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -28,16 +28,21 @@ Admit = Callable[[Context], Awaitable[None]]
 def add(server: grpc.aio.Server, descriptors: FileDescriptorSet, admit: Admit) -> None:
     """Describe every service of ``descriptors``; ``admit`` aborts for callers who may not ask."""
     files = _files(descriptors)
+    methods = _methods(files.values())
     servicer = reflection.aio.ReflectionServicer(_services(descriptors), pool=_pool(files))
 
     async def answer(requests: Any, context: Context) -> AsyncIterator[Any]:
-        await admit(context)
-        async for response in servicer.ServerReflectionInfo(requests, context):
-            served = response.file_descriptor_response.file_descriptor_proto
-            for index, file in enumerate(served):
-                # A pool forgets doc comments; the files as compiled have them.
-                served[index] = files[FileDescriptorProto.FromString(file).name]
-            yield response
+        async for request in requests:
+            # Refused before it has sent anything, a client may see INTERNAL (grpc #36066).
+            await admit(context)
+            asked = _alone(_of_service(request, methods))
+            async for response in servicer.ServerReflectionInfo(asked, context):
+                response.original_request.CopyFrom(request)
+                served = response.file_descriptor_response.file_descriptor_proto
+                for index, file in enumerate(served):
+                    # A pool forgets doc comments; the files as compiled have them.
+                    served[index] = files[FileDescriptorProto.FromString(file).name]
+                yield response
 
     method = grpc.stream_stream_rpc_method_handler(
         answer,
@@ -62,6 +67,28 @@ def describing(services: Iterable[str]) -> FileDescriptorSet:
         for file in _with_imports(pool.FindServiceByName(service).file):
             files.setdefault(file.name, file)
     return FileDescriptorSet(file=files.values())
+
+
+async def _alone(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
+def _of_service(request: Any, methods: Mapping[str, str]) -> Any:
+    """Ask for a method's service in its place: the pool does not find methods by their names."""
+    service = methods.get(request.file_containing_symbol)
+    if service is None:
+        return request
+    return reflection_pb2.ServerReflectionRequest(file_containing_symbol=service)
+
+
+def _methods(files: Iterable[bytes]) -> dict[str, str]:
+    """Return the full name of each method with that of its service."""
+    return {
+        f"{file.package}.{service.name}.{method.name}": f"{file.package}.{service.name}"
+        for file in map(FileDescriptorProto.FromString, files)
+        for service in file.service
+        for method in service.method
+    }
 
 
 def _services(descriptors: FileDescriptorSet) -> tuple[str, ...]:

@@ -90,10 +90,14 @@ async def test_grpcurl_lists_and_describes(tmp_path: Path) -> None:
     async with routing(router_settings(NOBODY, tmp_path), read_descriptors(IMAGE)) as (router, _):
         listed = await grpcurl(router.port, "list")
         described = await grpcurl(router.port, "describe", "medport.router.v1.GatewayService")
+        method = await grpcurl(
+            router.port, "describe", "medport.hospital.v1.SessionService.CreateSession"
+        )
         status = await grpcurl(router.port, "medport.router.v1.GatewayService/GetMeshStatus")
 
     assert "medport.hospital.events.v1.EventLogService" in listed
     assert "// Lists every public method" in described
+    assert "CreateSessionRequest" in method
     assert "SILO_HOSPITAL" in status
 
 
