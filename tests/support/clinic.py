@@ -1,6 +1,7 @@
 """A small silo of one service over two tables: what the process chassis is tested with.
 
-``python -m tests.support.clinic DSN`` serves it on a free port, which its log names.
+``python -m tests.support.clinic DSN METRICS`` serves it on a free port, which its log names,
+and its metrics at the given address.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -122,4 +124,5 @@ async def running(
 
 
 if __name__ == "__main__":
-    sys.exit(processes.serve(build(), settings(sys.argv[1])))
+    asked = settings(sys.argv[1])
+    sys.exit(processes.serve(build(), replace(asked, metrics=sys.argv[2])))

@@ -22,6 +22,7 @@ from chassis.health import SERVING
 from chassis.server import Kit
 from chassis.timers import every
 from chassis.unit_of_work import Database
+from mesh.postgres import free_port
 from tests.integration.chassis.test_health import status, until_status
 from tests.integration.chassis.test_outages import until_sleeping
 from tests.support import clinic, echo
@@ -32,10 +33,10 @@ V1 = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 @asynccontextmanager
-async def a_process(dsn: str) -> AsyncIterator[tuple[Process, grpc.aio.Channel]]:
+async def a_process(dsn: str, metrics: str = "") -> AsyncIterator[tuple[Process, grpc.aio.Channel]]:
     """Run the clinic as a program of its own; yield it and a channel to it."""
     environ = {**os.environ, "GRPC_VERBOSITY": "NONE"}
-    command = ("-m", "tests.support.clinic", dsn)
+    command = ("-m", "tests.support.clinic", dsn, metrics)
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, stdout=PIPE, stderr=DEVNULL, env=environ
     )
@@ -84,6 +85,36 @@ async def test_a_second_sigterm_exits_at_once(plain_database: str) -> None:
 
         assert await asyncio.wait_for(process.wait(), 3) == 128 + signal.SIGTERM
         await sleeping
+
+
+async def test_metrics_have_the_names_that_dashboards_know(plain_database: str) -> None:
+    dsn = clinic.prepare(plain_database)
+    address = f"127.0.0.1:{free_port()}"
+    async with a_process(dsn, address) as (_, channel):
+        await until_status(channel, SERVING)
+        await finish(call(channel, "Open"))
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+        body = (await reader.read()).decode()
+        writer.close()
+
+    labels = f'grpc_method="Open",grpc_service="{echo.SERVICE}",grpc_type="unary"'
+    assert f'grpc_server_handled_total{{grpc_code="OK",{labels}}} 1.0' in body
+    assert f"grpc_server_started_total{{{labels}}} 1.0" in body
+    assert f"grpc_server_handling_seconds_count{{{labels}}} 1.0" in body
+
+
+async def test_an_address_that_is_taken_is_one_line(plain_database: str) -> None:
+    async with clinic.running(clinic.settings(plain_database)) as (process, _):
+        taken = f"127.0.0.1:{process.port}"
+        command = ("-m", "tests.support.clinic", plain_database, taken)
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, *command, stdout=DEVNULL, stderr=PIPE
+        )
+        _, said = await second.communicate()
+
+    assert said.decode() == f"MEDPORT_METRICS_LISTEN: cannot listen on {taken}\n"
+    assert second.returncode == 2
 
 
 async def test_open_streams_hear_of_the_drain(plain_database: str) -> None:
