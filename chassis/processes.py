@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import psycopg
 import uvloop
@@ -62,16 +61,11 @@ def serve(build: Build, given: SiloSettings) -> int:
 async def _serve(build: Build, given: SiloSettings) -> None:
     stopping = signals.stopping()
     # asyncio would log the texts of what nobody awaited, and texts may quote patients.
-    asyncio.get_running_loop().set_exception_handler(_report)
+    asyncio.get_running_loop().set_exception_handler(telemetry.lost)
     process = Process(build, given)
     await process.start()
     await stopping.wait()
     await process.stop()
-
-
-def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    if error := context.get("exception"):
-        telemetry.fault(error, task=str(context.get("message", "")))
 
 
 def migrate(silo: str, package: str) -> int:

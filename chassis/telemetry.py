@@ -52,6 +52,12 @@ def expose(address: str) -> None:
         start_http_server(int(port), host.strip("[]"))
 
 
+def lost(_loop: object, context: dict[str, Any]) -> None:
+    """Report what nobody awaited: asyncio itself would log its text."""
+    if error := context.get("exception"):
+        fault(error, task=str(context.get("message", "")))
+
+
 def started(type_: str, service: str, method: str) -> None:
     _started(type_, service, method).inc()
 

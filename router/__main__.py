@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescr
 async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends it at once."""
     stopping = signals.stopping()
+    asyncio.get_running_loop().set_exception_handler(telemetry.lost)
     try:
         router = Router(read, descriptors)
     except RuntimeError:  # grpc's text names the address, and calls it a bind error
@@ -65,6 +67,11 @@ def main(arguments: list[str]) -> int:
         return 2
     read, descriptors = settings.or_exit(lambda: configuration(os.environ))
     telemetry.configure(read.log_level, "router")
+    try:
+        telemetry.expose(read.metrics)
+    except OSError:
+        sys.stderr.write(f"MEDPORT_METRICS_LISTEN: cannot listen on {read.metrics}\n")
+        return CANNOT_LISTEN
     return uvloop.run(serve(read, descriptors))
 
 

@@ -7,11 +7,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.obedient_silo import ObedientSilo, contract, text
@@ -132,3 +135,20 @@ async def test_a_second_signal_ends_it_at_once() -> None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(1):
             assert await process.wait() == 128 + signal.SIGTERM
+
+
+async def test_prometheus_can_ask() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    async with running(SETTINGS | {"MEDPORT_METRICS_LISTEN": address}) as (_, port):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            nothing: Any = channel.unary_unary("/no.Service/Nothing")
+            with pytest.raises(grpc.aio.AioRpcError):
+                await nothing(b"")
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+        answer = (await reader.read()).decode()
+        writer.close()
+    assert 'medport_router_breaker_state{silo="ems"} ' in answer
+    assert 'grpc_method="unknown"' in answer
