@@ -88,7 +88,7 @@ class Paging:
 
     def _open(self, token: str, query: bytes) -> tuple[str, ...]:
         try:
-            sealed = base64.urlsafe_b64decode(token)
+            sealed = base64.b64decode(token, altchars=b"-_", validate=True)
             expires, *key = json.loads(
                 self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], query)
             )

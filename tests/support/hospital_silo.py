@@ -119,6 +119,7 @@ class HospitalSilo:
             roles=frozenset({role}),
             tenant_id=tenant,
             permissions=frozenset(permissions),
+            session_id=uuid4(),
         )
         return bearer(mint(self.keys[silo], principal, "hospital", utc_now()).bearer)
 

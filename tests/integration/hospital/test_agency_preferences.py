@@ -1,0 +1,123 @@
+"""Preferences: one per agency, in an order that the waves of a trip's offers follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
+from medport.hospital.v1 import agency_preferences_pb2 as pb
+
+from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused
+from tests.support.hospital_trips import Ward, an_agency, ward
+
+LOGGED = """
+SELECT data FROM (
+  SELECT type, data FROM outbox UNION ALL SELECT type, data FROM event_log) AS logged
+WHERE type LIKE %s
+"""
+
+
+@pytest.fixture
+async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
+    async with hospital_silo(hospital_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def mercy(silo: HospitalSilo) -> Ward:
+    return await ward(silo)
+
+
+async def prefer(mercy: Ward, agency_id: UUID, order: int = 0) -> pb.HospitalAgencyPreference:
+    request = pb.CreateAgencyPreferenceRequest(
+        hospital_id=mercy.hospital_id,
+        agency_preference=pb.HospitalAgencyPreference(
+            agency_id=str(agency_id), preference_order=order, notes="near"
+        ),
+        request_id=str(uuid4()),
+    )
+    answer = await mercy.silo.preferences.CreateAgencyPreference(request, metadata=mercy.admin)
+    return answer.agency_preference
+
+
+async def test_preferences_are_listed_in_their_order_with_names(mercy: Ward) -> None:
+    first, second = uuid4(), uuid4()
+    await mercy.silo.hear(an_agency(first, name="Blue Heron"))
+    later, sooner = await prefer(mercy, second, 2), await prefer(mercy, first, 1)
+    assert sooner.is_active
+    listed = await mercy.silo.preferences.ListAgencyPreferences(
+        pb.ListAgencyPreferencesRequest(hospital_id=mercy.hospital_id, page_size=1),
+        metadata=mercy.staff,
+    )
+    assert [each.agency_name for each in listed.agency_preferences] == ["Blue Heron"]
+    listed = await mercy.silo.preferences.ListAgencyPreferences(
+        pb.ListAgencyPreferencesRequest(
+            hospital_id=mercy.hospital_id, page_size=1, page_token=listed.next_page_token
+        ),
+        metadata=mercy.staff,
+    )
+    assert [each.id for each in listed.agency_preferences] == [later.id]
+    directory = await mercy.silo.preferences.ListAgencyDirectory(
+        pb.ListAgencyDirectoryRequest(hospital_id=mercy.hospital_id), metadata=mercy.staff
+    )
+    assert [each.name for each in directory.agencies] == ["Blue Heron"]
+
+
+async def test_an_agency_has_one_preference(mercy: Ward) -> None:
+    agency = uuid4()
+    await prefer(mercy, agency)
+    told = await refused(prefer(mercy, agency))
+    assert (told.code, told.reason) == (grpc.StatusCode.ALREADY_EXISTS, "PREFERENCE_EXISTS")
+
+
+async def test_a_preference_changes_and_goes(mercy: Ward) -> None:
+    made = await prefer(mercy, uuid4())
+    update = pb.UpdateAgencyPreferenceRequest(
+        hospital_id=mercy.hospital_id,
+        agency_preference_id=made.id,
+        agency_preference=pb.HospitalAgencyPreference(is_active=False, preference_order=7),
+        update_mask=FieldMask(paths=["is_active", "preference_order"]),
+        etag=made.etag,
+        request_id=str(uuid4()),
+    )
+    changed = await mercy.silo.preferences.UpdateAgencyPreference(update, metadata=mercy.admin)
+    assert not changed.agency_preference.is_active
+    assert changed.agency_preference.notes == "near"
+    delete = pb.DeleteAgencyPreferenceRequest(
+        hospital_id=mercy.hospital_id,
+        agency_preference_id=made.id,
+        etag=made.etag,
+        request_id=str(uuid4()),
+    )
+    told = await refused(
+        mercy.silo.preferences.DeleteAgencyPreference(delete, metadata=mercy.admin)
+    )
+    assert told.reason == "ETAG_MISMATCH"
+    delete.etag, delete.request_id = changed.agency_preference.etag, str(uuid4())
+    await mercy.silo.preferences.DeleteAgencyPreference(delete, metadata=mercy.admin)
+    gone = pb.GetAgencyPreferenceRequest(
+        hospital_id=mercy.hospital_id, agency_preference_id=made.id
+    )
+    told = await refused(mercy.silo.preferences.GetAgencyPreference(gone, metadata=mercy.staff))
+    assert told.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_new_trip_is_offered_in_waves(mercy: Ward) -> None:
+    first, second, off = uuid4(), uuid4(), uuid4()
+    await prefer(mercy, second, 2)
+    await prefer(mercy, first, 1)
+    await prefer(mercy, off, 0)
+    mercy.silo.sql(
+        "UPDATE hospital_agency_preference SET is_active = false WHERE agency_id = %s", off
+    )
+    await mercy.create()
+    ((data,),) = mercy.silo.sql(LOGGED, "%TransportRequestCreated")
+    created = HospitalEvent.FromString(data).transport_request_created
+    assert [UUID(each.agency_id) for each in created.offers] == [first, second]
+    waits = [each.visible_time.seconds - created.request_time.seconds for each in created.offers]
+    assert waits == [0, 120]
+    assert created.broadcast_time.seconds - created.request_time.seconds == 240

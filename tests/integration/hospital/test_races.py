@@ -1,0 +1,165 @@
+"""Of several decisions about one trip at once, one is made; barriers hold the row meanwhile.
+
+Each test was seen red with the row lock removed (``LOCK`` without FOR UPDATE).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import grpc
+import pytest
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.hospital.v1 import transport_requests_pb2 as pb
+from psycopg import AsyncConnection
+
+from chassis.clock import utc_now
+from hospital_svc.timers import transport_requests as expiries
+from hospital_svc.timers.awards import AwardTimeouts
+from tests.support.databases import superuser_of
+from tests.support.hospital_silo import HospitalSilo, hospital_silo
+from tests.support.hospital_trips import Ward, ward
+from tests.support.waiting import until_blocked
+
+# RESOURCE_EXHAUSTED: more came at once than may wait for a connection.
+LOST = {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED}
+HOLD = "SELECT FROM transport_request WHERE id = %s FOR UPDATE"
+Racer = Callable[[], Awaitable[Any]]
+RACERS = 8  # fewer than the pool has connections, or the rest never reach the lock
+
+
+@pytest.fixture
+async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
+    async with hospital_silo(hospital_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def mercy(silo: HospitalSilo) -> Ward:
+    return await ward(silo)
+
+
+@asynccontextmanager
+async def held(mercy: Ward, trip_id: str) -> AsyncIterator[None]:
+    """Hold a trip's row; leaving lets everybody who waits for it go on."""
+    dsn = superuser_of(mercy.silo.dsn)
+    async with await AsyncConnection.connect(dsn) as connection:
+        await connection.execute(HOLD, (trip_id,))
+        yield
+        await connection.rollback()
+
+
+async def raced(mercy: Ward, trip_id: str, racers: Sequence[Racer]) -> list[Any]:
+    """Let ``racers`` meet at the trip's row; return their answers, or what refused them.
+
+    They are made only when the row is held: a call of grpc.aio runs from the moment it is made.
+    """
+    async with held(mercy, trip_id):
+        running = [asyncio.ensure_future(each()) for each in racers]
+        await until_blocked(mercy.silo.dsn, len(running))
+    return await asyncio.gather(*running, return_exceptions=True)
+
+
+def winners(outcomes: Sequence[Any]) -> int:
+    for lost in outcomes:
+        if isinstance(lost, BaseException):
+            assert isinstance(lost, grpc.aio.AioRpcError), lost
+            assert lost.code() in LOST
+    return sum(not isinstance(each, BaseException) for each in outcomes)
+
+
+def award(mercy: Ward, trip: pb.TransportRequest, bid_id: str) -> Awaitable[Any]:
+    request = mercy.award(trip, bid_id)
+    return mercy.silo.trips.AwardTransportRequest(request, metadata=mercy.staff)
+
+
+def kinds(mercy: Ward, trip: pb.TransportRequest) -> list[str]:
+    return [kind for kind, _ in mercy.silo.events(f"transport_requests/{trip.id}")]
+
+
+async def test_of_racing_awards_one_wins(mercy: Ward) -> None:
+    trip = await mercy.create()
+    bids = [await mercy.bid(trip) for _ in range(RACERS)]
+    outcomes = await raced(mercy, trip.id, [partial(award, mercy, trip, bid_id) for bid_id in bids])
+    assert winners(outcomes) == 1
+    assert kinds(mercy, trip) == ["TransportRequestCreated", "TransportRequestAwarded"]
+    assert mercy.silo.sql("SELECT count(*) FROM award") == [(1,)]
+
+
+async def test_of_fifty_awards_at_once_one_wins(mercy: Ward) -> None:
+    trip = await mercy.create()
+    bid_id = await mercy.bid(trip)
+    outcomes = await asyncio.gather(
+        *(award(mercy, trip, bid_id) for _ in range(50)), return_exceptions=True
+    )
+    assert winners(outcomes) == 1
+    assert mercy.silo.sql("SELECT count(*) FROM award") == [(1,)]
+
+
+async def test_award_and_cancel_do_not_both_happen_at_once(mercy: Ward) -> None:
+    trip = await mercy.create()
+    bid_id = await mercy.bid(trip)
+    cancel = partial(
+        mercy.silo.trips.CancelTransportRequest, mercy.cancellation(trip), metadata=mercy.staff
+    )
+    awarding = partial(award, mercy, trip, bid_id)
+    first, second = await raced(mercy, trip.id, [awarding, cancel])
+    after = kinds(mercy, trip)[1:]
+    if isinstance(first, BaseException):
+        assert after == ["TransportRequestCancelled"]
+    else:  # then the cancellation found an award, and asks EMS
+        assert after == ["TransportRequestAwarded", "CancellationRequested"]
+    assert not isinstance(second, BaseException)
+
+
+async def test_award_and_expiry_do_not_both_happen(mercy: Ward) -> None:
+    trip = await mercy.create()
+    bid_id = await mercy.bid(trip)
+    mercy.silo.sql(
+        "UPDATE transport_request SET requested_at = requested_at - interval '1 day',"
+        " offer_expires_at = now() - interval '1 hour'"
+    )
+
+    def when_no_bid_lives() -> Any:
+        return utc_now() + timedelta(hours=2)  # the bid has expired by then, for the sweep alone
+
+    sweep = partial(expiries.sweep, mercy.silo.database, when_no_bid_lives)
+    awarding = partial(award, mercy, trip, bid_id)
+    first, expired = await raced(mercy, trip.id, [awarding, sweep])
+    assert (isinstance(first, BaseException), expired) in {(True, 1), (False, 0)}
+    assert len(kinds(mercy, trip)) == 2
+
+
+async def test_confirmation_and_timeout_do_not_both_happen(mercy: Ward) -> None:
+    trip = await mercy.awarded()
+    timeouts = AwardTimeouts()
+    later = utc_now() + timedelta(minutes=5)
+    timeouts.bookmarked(later)
+    hear = partial(mercy.silo.hear, mercy.confirmation(trip))
+    sweep = partial(timeouts.sweep, mercy.silo.database, lambda: later)
+    _, revoked = await raced(mercy, trip.id, [hear, sweep])
+    after = await mercy.get(trip.id)
+    if revoked:
+        assert after.status == words.TRIP_STATUS_PENDING
+        assert kinds(mercy, trip)[2:] == ["AwardRevoked", "TransportRequestReopened"]
+    else:
+        assert after.status == words.TRIP_STATUS_ACCEPTED
+        assert kinds(mercy, trip)[2:] == ["TransportRequestProgressed"]
+
+
+async def test_of_two_requests_for_a_patient_one_is_made(mercy: Ward) -> None:
+    calls = [
+        mercy.silo.trips.CreateTransportRequest(
+            mercy.creation(patient_id="p-1"), metadata=mercy.staff
+        )
+        for _ in range(RACERS)
+    ]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    lost = [each for each in outcomes if isinstance(each, grpc.aio.AioRpcError)]
+    assert [each.code() for each in lost] == [grpc.StatusCode.ALREADY_EXISTS] * (RACERS - 1)
+    assert mercy.silo.sql("SELECT count(*) FROM transport_request") == [(1,)]
