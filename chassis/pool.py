@@ -12,15 +12,17 @@ CHECKOUT_SECONDS = 0.25  # a caller learns within this time that there is no con
 CONNECT_SECONDS = 2  # libpq's smallest bound on one attempt
 
 
-def pool(dsn: str, *, size: int = 8, name: str = "medport") -> Pool:
-    """Make a pool of at most ``size`` connections; ``async with`` opens and closes it.
+def pool(dsn: str, *, size: int = 8, ready: int = 1, name: str = "medport") -> Pool:
+    """Make a pool of ``ready`` to ``size`` connections; ``async with`` opens and closes it.
+
+    It grows by one connection at a time: a burst beyond those that are ready may time out.
 
     Opening does not wait for the database: a service starts, and says NOT_SERVING, without it.
     """
     return AsyncConnectionPool(
         dsn,
         open=False,
-        min_size=1,
+        min_size=ready,
         max_size=size,
         name=name,
         timeout=CHECKOUT_SECONDS,

@@ -32,6 +32,7 @@ from chassis.timers import Timer, Timers
 from chassis.unit_of_work import Database
 
 POOL_SIZE = 16
+POOL_READY = 8
 GRACE_SECONDS = 15.0
 NOTICE_SECONDS = 0.5  # between NOT_SERVING and the end of new calls
 
@@ -90,7 +91,7 @@ class Process:
         self._settings = settings
         self._name = build.name
         self._served_by = f"{build.name}/{uuid4().hex[:12]}"
-        self._pool = pool(settings.database, size=POOL_SIZE, name=build.name)
+        self._pool = pool(settings.database, size=POOL_SIZE, ready=POOL_READY, name=build.name)
         self._kit = Kit(settings=settings, pool=self._pool, clock=clock)
         self._silo = build.compose(self._kit)
         self._availability = Availability(settings.database, build.revision)

@@ -154,7 +154,7 @@ def call(
     name: str,
     *requests: Any,
     metadata: tuple[tuple[str, str], ...] = (),
-    timeout: float = 10,
+    timeout: float | None = 10,
 ) -> Any:
     """Begin an RPC; requests are messages, or bytes that are sent as they are."""
     arity, reads, _ = ARITIES[name]
