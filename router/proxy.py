@@ -131,6 +131,8 @@ class Forwarder:
                 await answers.refuse(context, refusal, request_id)
 
     def _start(self, lease: Lease, request: Any, metadata: Metadata, context: Context) -> Any:
+        if self._draining and not self._route.unary:
+            raise answers.Draining
         start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
         if not self._route.method.streams_requests:
             return start(request, timeout=timeout, metadata=metadata)

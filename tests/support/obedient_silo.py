@@ -94,6 +94,7 @@ class ObedientSilo:
         self.silo = silo
         self.seen: collections.Counter[str] = collections.Counter()
         self.running = 0
+        self.peers: set[str] = set()
         self.port = 0
         self.gate = asyncio.Event()  # what "wait" waits for
         self.published = b""  # the answer of ListVerificationKeys
@@ -123,6 +124,7 @@ class ObedientSilo:
 
     async def obey(self, command: str, context: Any) -> AsyncGenerator[Any, None]:
         self.seen["calls"] += 1
+        self.peers.add(context.peer())
         self.running += 1
         try:
             if command in {"metadata", "early_refuse"}:

@@ -136,6 +136,16 @@ async def test_messages_too_large_are_refused_with_a_reason(mesh: Mesh, name: st
         )
 
 
+async def test_calls_are_spread_over_four_connections(mesh: Mesh) -> None:
+    silo = mesh.silos["hospital"]
+    calls = [begin(mesh.proxied, "Store", text("wait")) for _ in range(8)]
+    await until_true(lambda: silo.running == 8)
+    assert len(silo.peers) == 4
+    silo.gate.set()
+    for call in calls:
+        await call
+
+
 async def test_a_client_that_does_not_read_stops_the_silo(mesh: Mesh) -> None:
     silo, mistakes = mesh.silos["hospital"], faults()
     call = begin(mesh.proxied_too, "Watch", text("flood"))
