@@ -40,8 +40,8 @@ class Publishing:
         self._pool = pool(dsn, size=AT_ONCE, name="event_log")
         self._log = EventLog(dsn, tail, holds)
         self._tailer = Tailer(dsn, tail, ring)
-        self._source = Source(self._tailer, Pages(self._pool), replica=uuid4().hex[:12])
-        self._servicer = EventLogServicer(EventContract.of(file), self._source, paging)
+        self.source = Source(self._tailer, Pages(self._pool), replica=uuid4().hex[:12])
+        self._servicer = EventLogServicer(EventContract.of(file), self.source, paging)
         self._tasks = Tasks()
         self.announced = self._log.announced
 
@@ -56,7 +56,7 @@ class Publishing:
 
     def drain(self) -> None:
         """Let every stream end with StreamEnd, now; call it when health says NOT_SERVING."""
-        self._source.drain()
+        self.source.drain()
 
     async def stop(self) -> None:
         """Stop the loops; what is committed and has no position yet is ordered by another one."""

@@ -20,6 +20,7 @@ from medport.hospital.v1 import (
     users_pb2_grpc,
 )
 
+from chassis.event_contract import EventContract
 from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.outbox import Envelope
@@ -29,6 +30,7 @@ from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
 from chassis.timers import every
 from chassis.unit_of_work import Database
+from chassis.watching import Watching
 from hospital_svc.projectors import (
     agencies,
     assignments,
@@ -65,10 +67,11 @@ def compose(kit: Kit) -> Silo:
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)
+    watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     timeouts = AwardTimeouts()
     followings = _followings(timeouts)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
         authenticate=identity.verifier.verify,
         database=database,
         timers=[
@@ -124,7 +127,7 @@ def _followings(timeouts: AwardTimeouts) -> list[Following]:
 
 
 def _servicers(
-    kit: Kit, database: Database, identity: Identity, paging: Paging
+    kit: Kit, database: Database, identity: Identity, paging: Paging, watching: Watching
 ) -> Sequence[Callable[[Any], None]]:
     parts = (database, kit.clock, paging)
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
@@ -136,7 +139,10 @@ def _servicers(
         (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
         (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),
         (facilities.add_FacilityServiceServicer_to_server, FacilityServicer(*parts)),
-        (trips.add_TransportRequestServiceServicer_to_server, TransportRequestServicer(*parts)),
+        (
+            trips.add_TransportRequestServiceServicer_to_server,
+            TransportRequestServicer(*parts, watching),
+        ),
         (bids.add_ReceivedBidServiceServicer_to_server, ReceivedBidServicer(*parts)),
         (
             preferences.add_AgencyPreferenceServiceServicer_to_server,

@@ -29,13 +29,14 @@ from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import TripStatus
 from hospital_svc.domain.refusals import TripAlreadyLive
-from hospital_svc.domain.transport_requests import Filter, TransportRequest
+from hospital_svc.domain.transport_requests import ENDED, Filter, TransportRequest
 from hospital_svc.tables import transport_request as table
 
 LIVE = text(
     "status NOT IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
     " AND cancel_intent IS DISTINCT FROM 'CANCEL'"
 )
+LIVE_STATUSES = tuple(each for each in TripStatus if each not in ENDED)
 ONE_LIVE = "transport_request_live_patient"
 
 
@@ -79,6 +80,13 @@ LIST = compiled(
     )
     .order_by(table.c.requested_at.desc(), table.c.id.desc())
     .limit(bindparam("fetch")),
+    into=TransportRequest,
+)
+NAMED = compiled(
+    select(table).where(
+        table.c.hospital_id == bindparam("hospital_id"),
+        table.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+    ),
     into=TransportRequest,
 )
 OVERDUE_OFFERS = compiled(
@@ -195,6 +203,11 @@ async def list_newest(
         after_id=after_id and UUID(after_id),
         fetch=fetch,
     )
+
+
+async def list_named(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list[TransportRequest]:
+    """Return the hospital's trips among ``ids``, in any order."""
+    return await rows.all(NAMED, hospital_id=hospital_id, ids=list(ids))
 
 
 async def list_overdue_offers(

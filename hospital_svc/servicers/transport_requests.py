@@ -12,9 +12,11 @@ from chassis import auth, ids
 from chassis.clock import Clock, timestamp
 from chassis.errors import EtagMismatch
 from chassis.field_masks import masked, refuse_missing
+from chassis.interceptors.guards import Context
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import CancellationReason
+from chassis.watching import Watching
 from chassis.wire import member
 from hospital_svc import audit, decisions, trip_plans, trip_reading
 from hospital_svc.domain import awards as awarding
@@ -28,15 +30,19 @@ from hospital_svc.repositories import (
     transport_requests,
     trip_history,
 )
+from hospital_svc.trip_watching import TripWatch
 
 NOUN = "transport_request"
 
 
 class TransportRequestServicer(rpc.TransportRequestServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, watching: Watching
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._watching = watching
 
     async def GetTransportRequest(
         self, request: pb.GetTransportRequestRequest, context: object
@@ -179,6 +185,13 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
                 await audit.note(uow, hospital_id, NOUN, id, at=self._clock(), fields=["notes"])
         steps = [messages.trip_history(each, with_notes=with_notes) for each in shown]
         return pb.ListTripHistoryResponse(trip_history=steps, next_page_token=token)
+
+    async def WatchTransportRequests(  # type: ignore[override]  # grpc takes a writer too
+        self, request: pb.WatchTransportRequestsRequest, context: Context
+    ) -> None:
+        rows = self._database.read(auth.tenant(request.hospital_id))
+        watch = TripWatch(request, rows, context.write)
+        await self._watching.watch(watch, watch.interest, request.resume_token)
 
 
 async def _lock(uow: UnitOfWork, hospital_id: UUID, id: UUID, etag: str) -> TransportRequest:

@@ -1,6 +1,7 @@
 """Of several decisions about one trip at once, one is made; barriers hold the row meanwhile.
 
-Each test was seen red with the row lock removed (``LOCK`` without FOR UPDATE).
+With the row lock removed (``LOCK`` without FOR UPDATE) four of these are red; the indexes and
+checks below hold the other two.
 """
 
 from __future__ import annotations

@@ -77,6 +77,11 @@ class TransportRequestServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryResponse.FromString,
                 _registered_method=True)
+        self.WatchTransportRequests = channel.unary_stream(
+                '/medport.hospital.v1.TransportRequestService/WatchTransportRequests',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsResponse.FromString,
+                _registered_method=True)
 
 
 class TransportRequestServiceServicer:
@@ -176,6 +181,20 @@ class TransportRequestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchTransportRequests(self, request, context):
+        """Streams the hospital's trips, without what identifies the patient: all that are live,
+        `snapshot_end`, then each that is new or changed. A stream that resumes has no snapshot, but
+        every change since. A heartbeat comes every 5 s; the stream ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransportRequestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -218,6 +237,11 @@ def add_TransportRequestServiceServicer_to_server(servicer, server):
                     servicer.ListTripHistory,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryResponse.SerializeToString,
+            ),
+            'WatchTransportRequests': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTransportRequests,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -439,6 +463,33 @@ class TransportRequestService:
             '/medport.hospital.v1.TransportRequestService/ListTripHistory',
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTripHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTransportRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/WatchTransportRequests',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.WatchTransportRequestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -95,6 +95,16 @@ class TransportRequestServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
     for the trip.
     """
+    WatchTransportRequests: _grpc.UnaryStreamMultiCallable[_transport_requests_pb2.WatchTransportRequestsRequest, _transport_requests_pb2.WatchTransportRequestsResponse]
+    """Streams the hospital's trips, without what identifies the patient: all that are live,
+    `snapshot_end`, then each that is new or changed. A stream that resumes has no snapshot, but
+    every change since. A heartbeat comes every 5 s; the stream ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
@@ -162,6 +172,16 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
     for the trip.
+    """
+    WatchTransportRequests: _aio.UnaryStreamMultiCallable[_transport_requests_pb2.WatchTransportRequestsRequest, _transport_requests_pb2.WatchTransportRequestsResponse]  # type: ignore[assignment]
+    """Streams the hospital's trips, without what identifies the patient: all that are live,
+    `snapshot_end`, then each that is new or changed. A stream that resumes has no snapshot, but
+    every change since. A heartbeat comes every 5 s; the stream ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -275,6 +295,22 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
         for the trip.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchTransportRequests(
+        self,
+        request: _transport_requests_pb2.WatchTransportRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_transport_requests_pb2.WatchTransportRequestsResponse], _abc.AsyncIterator[_transport_requests_pb2.WatchTransportRequestsResponse]]:
+        """Streams the hospital's trips, without what identifies the patient: all that are live,
+        `snapshot_end`, then each that is new or changed. A stream that resumes has no snapshot, but
+        every change since. A heartbeat comes every 5 s; the stream ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_TransportRequestServiceServicer_to_server(servicer: TransportRequestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
