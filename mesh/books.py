@@ -61,9 +61,11 @@ SELECT transport_request_id AS id, hospital_id, trip_number, transport_level, pr
        latest_pickup_at, material_version, state
   FROM offered_trip"""
 
+# The reason of a cancellation that EMS refused stays with the hospital.
 _TRIPS_FOR_CENTER = """
 SELECT id, hospital_id, transport_level, priority, status, origin_facility_id,
-       destination_facility_id, requested_at, cancelled_at, expired_at, cancellation_reason
+       destination_facility_id, requested_at, cancelled_at, expired_at,
+       CASE status WHEN 'CANCELLED' THEN cancellation_reason END AS cancellation_reason
   FROM transport_request"""
 _TRIP_FACTS = """
 SELECT transport_request_id AS id, hospital_id, transport_level, priority, status,

@@ -30,6 +30,7 @@ from mesh.state import DataDirectory
 
 _DAY_MINUTES = 24 * 60
 _SECONDS_PER_TRIP = 0.2  # 300 trips in a minute
+_MOST_UNDER_WAY = 50  # on a slow machine the day takes longer, instead of drowning it
 _SETTLING = 150.0
 _TRIPS_PER_UNWANTED = 100  # running out takes half a minute, which a short day does not have
 
@@ -107,6 +108,9 @@ class _Day:
         for trip in self.trips:
             at = began + trip.minute / _DAY_MINUTES * length
             await asyncio.sleep(max(0.0, at - time.monotonic()))
+            while _under_way(stage) >= _MOST_UNDER_WAY:
+                progress.update(bar, completed=_ended(stage))
+                await asyncio.sleep(0.1)
             asked = managers[trip.origin].ask_for(trip, day)
             asking.append(asyncio.create_task(stage.play(asked)))
             progress.update(bar, completed=_ended(stage))
@@ -122,6 +126,10 @@ class _Day:
         return Progress(
             *columns, TimeElapsedColumn(), console=self.console, disable=not sys.stderr.isatty()
         )
+
+
+def _under_way(stage: Stage) -> int:
+    return stage.tally.seen["requested"] - _ended(stage)
 
 
 def _ended(stage: Stage) -> int:

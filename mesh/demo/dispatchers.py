@@ -22,6 +22,7 @@ from mesh.demo.cast import AgencyPart
 from mesh.demo.script import Scene
 from mesh.demo.stage import Stage
 
+_LOOK_AGAIN = 0.5
 _STEPS = (
     words.JOB_STATUS_EN_ROUTE,
     words.JOB_STATUS_AT_PICKUP,
@@ -61,30 +62,33 @@ class Dispatch:
         self._free = asyncio.Condition()
         self._busy: set[str] = set()
         self._won: set[str] = set()
+        self._open: set[str] = set()
         self._tasks = asyncio.TaskGroup()
 
     async def work(self) -> None:
-        """Follow what is offered, for as long as the day lasts."""
+        """Follow what is offered and what was won, for as long as the day lasts."""
         await self._know_fleet()
-        token = b""
         async with self._tasks:
+            self._tasks.create_task(self._follow_offers())
             while True:
-                request = offers.WatchAvailableTripsRequest(
-                    agency_id=self._part.id, resume_token=token
-                )
-                async for frame in self._dispatcher.stream(
-                    self._offers.WatchAvailableTrips, request
-                ):
-                    token = frame.resume_token or token
-                    if frame.WhichOneof("frame") == "available_trip":
-                        self._notice(frame.available_trip)
-                await asyncio.sleep(0.3)
+                await self._stage.play(self._carry_what_was_won())
+                await asyncio.sleep(_LOOK_AGAIN)
 
-    def _notice(self, trip: offers.AvailableTrip) -> None:
-        if trip.state == offers.AVAILABLE_TRIP_STATE_OPEN:
-            self._tasks.create_task(self._stage.play(self._bid(trip)))
-        elif trip.state == offers.AVAILABLE_TRIP_STATE_WON:
-            self._tasks.create_task(self._stage.play(self._carry(trip.id)))
+    async def _follow_offers(self) -> None:
+        request = offers.WatchAvailableTripsRequest(agency_id=self._part.id)
+        while True:
+            await self._stage.play(self._watch(request))
+            await asyncio.sleep(0.5)
+
+    async def _watch(self, request: offers.WatchAvailableTripsRequest) -> None:
+        """Bid on what a stream shows; each begins with all that is open."""
+        async for frame in self._dispatcher.stream(self._offers.WatchAvailableTrips, request):
+            trip = frame.available_trip
+            if trip.state != offers.AVAILABLE_TRIP_STATE_OPEN:
+                self._open.discard(trip.id)
+            elif trip.id not in self._open:
+                self._open.add(trip.id)
+                self._tasks.create_task(self._stage.play(self._bid(trip)))
 
     async def _know_fleet(self) -> None:
         request = units.ListUnitsRequest(agency_id=self._part.id, page_size=1000)
@@ -101,8 +105,10 @@ class Dispatch:
         able = any(vehicle.suits(trip.transport_level, needs) for vehicle in self._fleet)
         if scene is Scene.UNWANTED or not able:
             return
-        keen = random.random() < 0.6  # noqa: PLR2004, S311 - most agencies, most of the time
+        keen = random.random() < 0.4  # noqa: PLR2004, S311 - the others wait and see
         await asyncio.sleep(random.uniform(0.05, 0.6) if keen else 2.5)  # noqa: S311
+        if trip.id not in self._open:
+            return
         request = bids.SubmitBidRequest(
             agency_id=self._part.id,
             transport_request_id=trip.id,
@@ -138,21 +144,21 @@ class Dispatch:
         answer = await self._dispatcher.ask(self._offers.GetAvailableTrip, request, "NOT_FOUND")
         if answer and answer.available_trip.state == offers.AVAILABLE_TRIP_STATE_OPEN:
             self._script.cast(trip_id, Scene.PLAIN)
+            self._open.add(trip_id)
             await self._bid(answer.available_trip)
 
-    async def _carry(self, trip_id: str) -> None:
-        """Carry a trip that was won: book a unit, then drive it."""
+    async def _carry_what_was_won(self) -> None:
+        """Take on every confirmed job, also those that a broken day left behind."""
         request = jobs.ListAssignmentsRequest(
             agency_id=self._part.id,
-            filter=jobs.AssignmentFilter(
-                transport_request_id=trip_id, statuses=[words.JOB_STATUS_ACCEPTED]
-            ),
+            filter=jobs.AssignmentFilter(statuses=[words.JOB_STATUS_ACCEPTED]),
+            page_size=1000,
         )
         answer = await self._dispatcher.demand(self._jobs.ListAssignments, request)
         for job in answer.assignments:
             if job.id not in self._won:
                 self._won.add(job.id)
-                await self._do(job)
+                self._tasks.create_task(self._stage.play(self._do(job)))
 
     async def _do(self, job: jobs.Assignment) -> None:
         vehicle = await self._take(job.transport_level, frozenset(job.required_capabilities))
