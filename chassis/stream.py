@@ -182,7 +182,8 @@ def _wish(request: Any, interest: Interest, lineage: Lineage) -> Wish:
             request.max_batch_events or defaults.events, request.max_batch_bytes or defaults.bytes
         ),
         heartbeat=heartbeat or HEARTBEAT_SECONDS,
-        stop_at=lineage.last if request.stop_at_head else None,
+        head=lineage.last,
+        stop_at_head=request.stop_at_head,
     )
 
 

@@ -48,12 +48,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a subscriber asked for: ``stop_at`` is the head at which its stream ends."""
+    """What a subscriber asked for, and where the log's ``head`` was when it asked."""
 
     interest: Interest
     limits: Limits
     heartbeat: float
-    stop_at: int | None = None
+    head: int = 0
+    stop_at_head: bool = False
     age: float = AGE_SECONDS
     stalled: float = STALLED_SECONDS
 
@@ -92,7 +93,7 @@ class Subscription:
     def _reason(self) -> pb.StreamEndReason.ValueType | None:
         if self._source.draining:
             return pb.STREAM_END_REASON_DRAINING
-        if self._wish.stop_at is not None and self._cursor >= self._wish.stop_at:
+        if self._wish.stop_at_head and self._cursor >= self._wish.head:
             return pb.STREAM_END_REASON_HEAD_REACHED
         return pb.STREAM_END_REASON_MAX_AGE if self._clock() >= self._ends_at else None
 
@@ -110,7 +111,7 @@ class Subscription:
             await self._send(*await self._from_page())
 
     async def _idle(self) -> None:
-        if not self._live:
+        if not self._live and self._cursor >= self._wish.head:  # or the tailer has yet to see it
             self._live = True
             await self._tell(pb.CaughtUp(server_time=self._complete_until()))
             return
