@@ -12,6 +12,7 @@ from chassis.errors import DeadlineExceeded
 from chassis.interceptors.guards import Rpc
 
 DEFAULT_SECONDS = 5.0
+READ_SECONDS = 2.0  # the default of what changes nothing
 MOST_SECONDS = 30.0
 LEAST_SECONDS = 0.02  # less is refused: a transaction would outlive its caller
 ANSWER_SECONDS = 0.05  # what SQL leaves, so that the caller hears why
@@ -28,7 +29,8 @@ async def guard(rpc: Rpc) -> AsyncIterator[None]:
         if rpc.method.type != "unary":
             yield
             return
-        seconds = _seconds(rpc.context.time_remaining())
+        default = READ_SECONDS if rpc.method.is_read else DEFAULT_SECONDS
+        seconds = _seconds(rpc.context.time_remaining(), default)
         rpc.call.deadline = time.monotonic() + seconds
         late = DeadlineExceeded("the time ran out")
         alarm = asyncio.get_running_loop().call_later(seconds, rpc.interruption.interrupt, late)
@@ -38,10 +40,10 @@ async def guard(rpc: Rpc) -> AsyncIterator[None]:
             alarm.cancel()
 
 
-def _seconds(left: float | None) -> float:
+def _seconds(left: float | None, default: float) -> float:
     """Return how long to work; ``left`` is what the caller allows, None for no limit."""
     if left is None:
-        return DEFAULT_SECONDS
+        return default
     if left < LEAST_SECONDS:
         raise DeadlineExceeded("too little time is left to begin")
     return min(left, MOST_SECONDS) - min(ANSWER_SECONDS, left / 4)

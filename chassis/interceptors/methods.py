@@ -41,6 +41,7 @@ class Method:
     type: str  # as go-grpc-prometheus calls it
     anonymous: bool
     grants: tuple[Grant, ...]
+    is_read: bool  # it changes nothing
     is_idempotent: bool  # it changes something, once per request id
     tenant_field: str  # the request's field 1, if that names a tenant (contract, rule 4)
 
@@ -72,6 +73,7 @@ def _described(method: MethodDescriptor) -> Method:
         type=TYPES[method.client_streaming, method.server_streaming],
         anonymous=rule.anonymous,
         grants=tuple(grant_of(each) for each in rule.grants),
+        is_read=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
         is_idempotent=(
             options.idempotency_level == MethodOptions.IDEMPOTENT
             and "request_id" in method.input_type.fields_by_name

@@ -68,10 +68,14 @@ def build(silo: str) -> Build:
 
 @asynccontextmanager
 async def running(
-    silo: str, dsn: str, keys: Keys, peers: dict[str, str] | None = None
+    silo: str,
+    dsn: str,
+    keys: Keys,
+    peers: dict[str, str] | None = None,
+    built: Build | None = None,
 ) -> AsyncIterator[tuple[Process, grpc.aio.Channel]]:
     """Run one silo until the block ends; yield it and a channel to it."""
-    process = Process(build(silo), settings(silo, dsn, keys, peers or {}))
+    process = Process(built or build(silo), settings(silo, dsn, keys, peers or {}))
     await process.start()
     try:
         async with channel(f"127.0.0.1:{process.port}") as opened:
