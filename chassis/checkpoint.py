@@ -142,6 +142,14 @@ RESUME = written(
      WHERE {_KEY} AND state = 'HALTED'
     """  # noqa: S608
 )
+START_OVER = written(
+    f"""
+    UPDATE consumer_checkpoint
+       SET log_id = NULL, epoch = 0, position = 0, resume_token = NULL,
+           state = 'RUNNING', state_reason = NULL, updated_at = clock_timestamp()
+     WHERE {_KEY} AND state = 'HALTED'
+    """  # noqa: S608
+)
 
 
 async def acquire(uow: UnitOfWork, consumer: str, source: str, holder: str) -> Checkpoint | None:
@@ -193,3 +201,12 @@ async def halt(uow: UnitOfWork, lease: Lease, reason: str) -> None:
 async def resume(uow: UnitOfWork, consumer: str, source: str) -> bool:
     """Let a halted consumer try again, as an operator decides; returns whether it was halted."""
     return await uow.execute(RESUME, consumer=consumer, source=source) == 1
+
+
+async def start_over(uow: UnitOfWork, consumer: str, source: str) -> bool:
+    """Let a halted consumer read the log again from its earliest event, as an operator decides.
+
+    The way out when its place is no longer one of the log. Projectors recognise what they have
+    applied before; what the log no longer holds is not taken back.
+    """
+    return await uow.execute(START_OVER, consumer=consumer, source=source) == 1

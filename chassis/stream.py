@@ -16,7 +16,7 @@ from medport.common.v1 import event_log_pb2 as pb
 from chassis import auth, stream_frames
 from chassis import event_log_metrics as metrics
 from chassis.auth import Principal
-from chassis.errors import InvalidPageToken
+from chassis.errors import InvalidArgument, InvalidPageToken
 from chassis.event_contract import EventContract
 from chassis.event_log_errors import (
     EventTypeForbidden,
@@ -134,6 +134,9 @@ class EventLogServicer:
                 return lineage.first - 1
             case "origin" if start.origin == pb.START_ORIGIN_LATEST:
                 return lineage.last
+            case "origin":
+                unserved = {"start.origin": "is not served: begin at the earliest or the latest"}
+                raise InvalidArgument("this start is not served", violations=unserved)
             case _:  # no silent default: it would lose events
                 raise InvalidResumeToken
 
