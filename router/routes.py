@@ -82,6 +82,7 @@ def _route(file: FileDescriptorProto, service: str, rpc: MethodDescriptorProto, 
         type=methods.TYPES[rpc.client_streaming, rpc.server_streaming],
         anonymous=rule.anonymous,
         grants=tuple(methods.grant_of(each) for each in rule.grants),
+        is_read=rpc.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
         is_idempotent=rpc.options.idempotency_level == MethodOptions.IDEMPOTENT,
         tenant_field="",  # whose rows a request names is for the silo to read
     )
