@@ -50,10 +50,12 @@ from hospital_svc.servicers.received_bids import ReceivedBidServicer
 from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.transport_requests import TransportRequestServicer
 from hospital_svc.servicers.users import UserServicer
+from hospital_svc.timers import idempotency_keys
 from hospital_svc.timers import transport_requests as expiries
 from hospital_svc.timers.awards import AwardTimeouts
 
 SWEEP_SECONDS = 5.0
+FORGET_SECONDS = 600.0
 
 
 def compose(kit: Kit) -> Silo:
@@ -78,6 +80,7 @@ def compose(kit: Kit) -> Silo:
             *identity.timers,
             every(SWEEP_SECONDS, expiries.sweep),
             every(SWEEP_SECONDS, timeouts.sweep),
+            every(FORGET_SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, Followers(followings, database, settings.peers, identity.bearer)],
     )

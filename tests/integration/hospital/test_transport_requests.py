@@ -17,6 +17,7 @@ from medport.ems.events.v1 import assignments_pb2, transport_bids_pb2
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
 from chassis.clock import timestamp
+from hospital_svc.timers import idempotency_keys
 from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
 from tests.support.hospital_trips import PHI, Ward, ward
 
@@ -69,6 +70,13 @@ async def test_the_same_request_id_makes_one_trip(mercy: Ward) -> None:
     request.transport_request.priority = words.PRIORITY_LOW
     reused = await refused(mercy.silo.trips.CreateTransportRequest(request, metadata=mercy.staff))
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+
+
+async def test_answers_are_forgotten_after_a_day(mercy: Ward) -> None:
+    await mercy.create()
+    kept = mercy.silo.sql("SELECT count(*) FROM idempotency_key")[0][0]
+    assert await idempotency_keys.sweep(mercy.silo.database, lambda: soon(hours=23)) == 0
+    assert await idempotency_keys.sweep(mercy.silo.database, lambda: soon(hours=25)) == kept
 
 
 async def test_a_patient_has_one_live_trip(mercy: Ward) -> None:
