@@ -6,12 +6,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import Connection, OperationalError
 
+import chassis
 from tests.support.databases import owner_of, superuser_of
 from tests.support.event_logs import TRIPS, change, lay, logged
 
@@ -243,3 +245,13 @@ def test_whole_partitions_go_when_they_are_old_and_nobody_holds_them(log: Log) -
         assert owner.execute(trim).fetchone() == (20,)  # 20 to 29 are being written
         first = owner.execute("SELECT min(position) FROM event_log").fetchone()
         assert first == (20,)
+
+
+def test_only_the_notifier_notifies() -> None:
+    """NOTIFY in a business transaction takes a server-wide lock while it commits."""
+    root = Path(chassis.__file__).parent.parent
+    folders = ("chassis", "hospital_svc", "ems_svc", "center_svc")
+    files = [path for folder in folders for path in (root / folder).rglob("*.[ps][yq]*")]
+    loud = {path.name for path in files if "NOTIFY medport" in path.read_text()}
+    assert loud == {"event_log_signals.py"}
+    assert not [path for path in files if "pg_notify" in path.read_text()]

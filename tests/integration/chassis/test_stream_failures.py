@@ -16,7 +16,7 @@ from medport.common.v1 import event_log_pb2 as common
 from medport.hospital.events.v1 import event_log_pb2 as pb
 
 from chassis import event_log
-from chassis.event_log_errors import SubscriberStalled
+from chassis.event_log_errors import ResumePointCompacted, SubscriberStalled
 from chassis.stream_entries import Interest
 from chassis.stream_frames import Limits
 from chassis.stream_subscriptions import Subscription, Wish
@@ -37,6 +37,7 @@ from tests.support.event_streams import (
     until_kind,
     wish,
 )
+from tests.support.waiting import until_blocked
 
 SECOND = Duration(seconds=1)
 
@@ -205,6 +206,20 @@ async def test_what_is_no_longer_kept_is_refused_and_never_skipped(silo: Silo) -
     assert await _next_event(stream) == 4
 
 
+async def test_a_page_that_a_trim_overtook_is_discarded(silo: Silo) -> None:
+    await _five_events(silo)
+    interest = Interest(frozenset({"silo:ems"}))
+    with psycopg.connect(superuser_of(silo.dsn)) as trimmer:
+        trimmer.execute("LOCK TABLE event_log IN ACCESS EXCLUSIVE MODE")
+        reading = asyncio.create_task(silo.publishing.source.pages.read(0, 5, interest, 10))
+        await until_blocked(silo.dsn, 2)  # the page, and the tailer's poll
+        trimmer.execute("DELETE FROM event_log WHERE position < 4")
+        trimmer.execute("UPDATE event_log_head SET first_position = 4")
+        trimmer.commit()
+        with pytest.raises(ResumePointCompacted):
+            await reading
+
+
 def _subscription(
     silo: Silo, wish: Wish, written: list[bytes], gate: asyncio.Event | None
 ) -> Subscription:
@@ -213,7 +228,7 @@ def _subscription(
         if gate is not None:
             await gate.wait()
 
-    source = silo.publishing._source
+    source = silo.publishing.source
     return Subscription(source, wish, 0, write, lambda: wish.interest)
 
 
