@@ -19,7 +19,7 @@ from chassis import migrations
 from chassis.sql import DIALECT
 from tests.support.databases import Databases, owner_of
 
-SILOS = ["center", "ems"]
+SILOS = ["hospital", "ems", "center"]
 
 COLUMNS = """
 SELECT format('%%s.%%s %%s null=%%s default=%%s', c.relname, a.attname,
