@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.interval_pb2 import Interval
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.v1 import received_bids_pb2 as bids
 from medport.hospital.v1 import transport_requests_pb2 as trips
@@ -37,6 +38,7 @@ class CaseManagers:
         self._callers, self._first = callers, callers[0]
         self._trips = TransportRequestServiceStub(stage.channel)
         self._bids = ReceivedBidServiceStub(stage.channel)
+        self._began = _timestamp(datetime.now(UTC) - timedelta(minutes=1))  # clocks may differ
         self._asked: dict[str, float] = {}
         self._live: set[str] = set()
         self._awarded: set[str] = set()
@@ -68,16 +70,23 @@ class CaseManagers:
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _look_after(self) -> None:
-        for trip in await self._look():
-            if trip.status == words.TRIP_STATUS_PENDING:
-                await self._stage.play(self._weigh(trip))
-            await self._stage.play(self._perhaps_cancel(trip))
+        live = await self._look()
+        await asyncio.gather(*(self._stage.play(self._decide(trip)) for trip in live))
+
+    async def _decide(self, trip: trips.TransportRequest) -> None:
+        if trip.status == words.TRIP_STATUS_PENDING:
+            await self._weigh(trip)
+        await self._perhaps_cancel(trip)
 
     async def _look(self) -> list[trips.TransportRequest]:
         """Read the day's trips and return those that are live."""
         if not self._live:
             return []
-        request = trips.ListTransportRequestsRequest(hospital_id=self._part.id, page_size=1000)
+        request = trips.ListTransportRequestsRequest(
+            hospital_id=self._part.id,
+            filter=trips.TransportRequestFilter(request_time=Interval(start_time=self._began)),
+            page_size=1000,
+        )
         answer = await self._first.demand(self._trips.ListTransportRequests, request)
         ours = [trip for trip in answer.transport_requests if trip.id in self._live]
         for trip in ours:

@@ -82,6 +82,7 @@ class Dispatch:
 
     async def _watch(self, request: offers.WatchAvailableTripsRequest) -> None:
         """Bid on what a stream shows; each begins with all that is open."""
+        self._open.clear()  # what happened while no stream ran is not known
         async for frame in self._dispatcher.stream(self._offers.WatchAvailableTrips, request):
             trip = frame.available_trip
             if trip.state != offers.AVAILABLE_TRIP_STATE_OPEN:

@@ -59,6 +59,8 @@ class Report:
         table = Table("what", "how many", title=f"The day, in {self.seconds:.0f} s")
         for outcome in _OUTCOMES:
             table.add_row(outcome, str(self.tally.seen[outcome]))
+        for name in sorted(set(self.tally.seen) - set(_OUTCOMES)):
+            table.add_row(name, str(self.tally.seen[name]))
         for share in (0.5, 0.95):
             value = self.tally.percentile(share)
             shown = "-" if value is None else f"{value:.2f} s"
