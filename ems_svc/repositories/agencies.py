@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import ARRAY, Text, any_, bindparam, cast, or_, select, tuple_, update
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import insert
@@ -65,11 +66,11 @@ async def hold(uow: UnitOfWork, agency_id: UUID) -> Agency:
 
 async def add(uow: UnitOfWork, agency: Agency) -> bool:
     """Add an agency; False when it is here already: Center may announce it again."""
-    return await uow.execute(ADD, **columns(agency)) == 1
+    return await uow.execute(ADD, **_row(agency)) == 1
 
 
 async def save(uow: UnitOfWork, agency: Agency) -> None:
-    await uow.execute(SAVE, **columns(agency))
+    await uow.execute(SAVE, **_row(agency))
 
 
 async def everyone(rows: Rows) -> list[Agency]:
@@ -89,6 +90,11 @@ async def list_by_name(
     name, agency_id = after
     known = {"name": name, "agency_id": agency_id, "limit": limit}
     return await rows.all(LIST, statuses=list(statuses), only=only, **known)
+
+
+def _row(agency: Agency) -> dict[str, object]:
+    """Give the agency as parameters; a list is an array to the driver unless it is told."""
+    return columns(agency) | {"operating_hours": Jsonb(agency.operating_hours)}
 
 
 def _found(agency: Agency | None, agency_id: UUID) -> Agency:

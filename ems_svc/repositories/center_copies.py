@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -43,9 +44,9 @@ VALUE = compiled(
 )
 
 
-async def copy_configuration(uow: UnitOfWork, **row: object) -> None:
+async def copy_configuration(uow: UnitOfWork, *, value: object, **row: object) -> None:
     """Keep a configuration value, unless a newer one is here already."""
-    await uow.execute(COPY_CONFIGURATION, **row)
+    await uow.execute(COPY_CONFIGURATION, value=Jsonb(value), **row)
 
 
 async def copy_toggle(uow: UnitOfWork, **row: object) -> None:

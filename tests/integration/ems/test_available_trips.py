@@ -1,0 +1,168 @@
+"""What agencies see of trips: level, area, waves, standing; and the watch.
+
+Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from medport.center.events.v1 import services_pb2
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.ems.v1 import available_trips_pb2 as trips
+from medport.ems.v1 import service_areas_pb2
+from medport.hospital.events.v1 import transport_requests_pb2 as hospital
+
+from chassis.clock import timestamp, utc_now
+from tests.support.ems_silo import PITTSBURGH, Agency, EmsSilo
+from tests.support.ems_trips import Run, run
+from tests.support.hospital_news import Trip
+from tests.support.hospital_silo import refused
+
+Code = grpc.StatusCode
+
+
+async def test_a_trip_shows_what_is_needed_and_nothing_of_the_patient(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+
+    [trip] = await swift.listed()
+
+    assert trip.id == swift.trip.id
+    assert trip.origin.name == "Mercy origin"
+    assert trip.loaded_miles == pytest.approx(98.6)
+    assert (trip.revenue_amount.units, trip.revenue_amount.nanos) == (618, 440_000_000)
+    assert not [name for name in trips.AvailableTrip.DESCRIPTOR.fields_by_name if "patient" in name]
+
+
+async def test_only_agencies_that_fit_see_a_trip(silo: EmsSilo) -> None:
+    trip, suspended = Trip(), await silo.agency("Suspended")
+    seeing = Run(await silo.agency("Near"), trip)
+    far = Run(await silo.agency("Far", radius_miles=0), trip)
+    low = Run(await silo.agency("Low"), trip)
+    bare = Run(await silo.agency("Bare"), trip)
+    await far.agency.add_area(radius_miles=10, center=PITTSBURGH)
+    for each in (seeing.agency, far.agency, suspended):
+        await each.add_unit()
+    await low.agency.add_unit(type=words.UNIT_TYPE_BLS)
+    await bare.agency.add_unit(capabilities=[])
+    await silo.hear(standing(suspended, services_pb2.ServiceSuspended, 2))
+
+    await seeing.offer()
+
+    assert [len(await each.listed()) for each in (seeing, far, low, bare)] == [1, 0, 0, 0]
+    assert await Run(suspended, trip).listed() == []
+    await silo.hear(standing(suspended, services_pb2.ServiceReinstated, 3))
+    assert len(await Run(suspended, trip).listed()) == 1
+
+
+async def test_waves_open_by_the_clock_and_a_preference_overrides_the_area(silo: EmsSilo) -> None:
+    trip, now = Trip(), utc_now()
+    first = Run(await silo.agency("First", radius_miles=0), trip)
+    second, everybody = Run(await silo.agency("Second"), trip), Run(await silo.agency("All"), trip)
+    for each in (first, second, everybody):
+        await each.agency.add_unit()
+    later = timestamp(now + timedelta(minutes=5))
+    waves = [
+        hospital.TripOffer(agency_id=str(first.agency.id), wave=0, visible_time=timestamp(now)),
+        hospital.TripOffer(agency_id=str(second.agency.id), wave=1, visible_time=later),
+    ]
+
+    await first.offer(
+        offers=waves,
+        broadcast_time=timestamp(now + timedelta(minutes=10)),
+        offer_mode=words.OFFER_MODE_CASCADE,
+    )
+
+    assert [len(await each.listed()) for each in (first, second, everybody)] == [1, 0, 0]
+    hidden = await refused(second.bid())
+    assert hidden.code == Code.NOT_FOUND
+    await first.bid()
+    assert silo.sql("SELECT wave FROM available_trip ORDER BY wave") == [(0,), (1,), (2,)]
+
+
+async def test_a_new_unit_or_area_opens_the_trips_that_wait(silo: EmsSilo) -> None:
+    late = Run(await silo.agency("Late", radius_miles=0))
+    await late.offer()
+    assert await late.listed() == []
+
+    unit = await late.agency.add_unit()
+    area = await late.agency.add_area()
+
+    assert len(await late.listed()) == 1
+    smaller = service_areas_pb2.UpdateServiceAreaRequest(
+        service_area_id=area,
+        service_area=service_areas_pb2.ServiceArea(center=PITTSBURGH),
+        update_mask=FieldMask(paths=["center"]),
+        etag="1",
+        **late.agency.own,
+    )
+    await silo.areas.UpdateServiceArea(smaller, metadata=late.agency.admin)
+    assert await late.listed() == []
+    assert unit.is_active
+
+
+async def test_a_changed_trip_is_matched_anew(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    swift.trip.material_version = 2
+    need = swift.trip.need(transport_level=words.TRANSPORT_LEVEL_CCT)
+    expires = timestamp(utc_now() + timedelta(minutes=20))
+
+    await silo.hear(
+        hospital.TransportRequestUpdated(
+            trip=swift.trip.ref(), need=need, offer_expire_time=expires
+        )
+    )
+
+    assert await swift.listed() == []
+    await swift.agency.add_unit(type=words.UNIT_TYPE_CCT, crew_level=words.TRANSPORT_LEVEL_CCT)
+    [trip] = await swift.listed()
+    assert trip.material_version == 2
+
+
+async def test_a_watch_shows_what_is_open_then_every_change(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    other = Run(swift.agency)
+    call = silo.trips.WatchAvailableTrips(
+        trips.WatchAvailableTripsRequest(agency_id=str(swift.agency.id)),
+        metadata=swift.agency.dispatcher,
+    )
+    frames = aiter(call)
+
+    first, end = await anext(frames), await anext(frames)
+    await other.offer()
+    second = await anext(frames)
+    await silo.hear(swift.trip.cancelled())
+    gone = await anext(frames)
+    call.cancel()
+
+    assert first.available_trip.id == swift.trip.id
+    assert end.snapshot_end.event_count == 1
+    assert second.available_trip.id == other.trip.id
+    assert gone.available_trip.id == swift.trip.id
+    assert gone.available_trip.state == trips.AVAILABLE_TRIP_STATE_UNAVAILABLE
+    assert all(frame.resume_token for frame in (first, end, second, gone))
+
+
+async def test_a_watch_refuses_a_token_that_never_was_one(silo: EmsSilo) -> None:
+    swift = await silo.agency()
+    request = trips.WatchAvailableTripsRequest(agency_id=str(swift.id), resume_token=b"nonsense")
+    call = silo.trips.WatchAvailableTrips(request, metadata=swift.dispatcher)
+
+    answer = await refused(anext(aiter(call)))
+
+    assert (answer.code, answer.reason) == (Code.INVALID_ARGUMENT, "INVALID_RESUME_TOKEN")
+
+
+def standing(agency: Agency, kind: Any, version: int) -> Any:
+    return kind(
+        service_type=words.SERVICE_TYPE_EMS_AGENCY,
+        external_id=str(agency.id),
+        registry_version=version,
+    )
