@@ -99,6 +99,16 @@ async def _until_served(stub: EventLogServiceAsyncStub) -> None:
                 return
 
 
+async def until_head(silo: Silo, position: int) -> common.EventLogState:
+    """Return the log's state once it has come to ``position``."""
+    async with asyncio.timeout(10):
+        while True:
+            state = (await silo.stub.GetEventLog(pb.GetEventLogRequest())).event_log
+            if state.head_position >= position:
+                return state
+            await asyncio.sleep(0.01)
+
+
 def wish(start: common.StartPosition, **fields: Any) -> pb.SubscribeRequest:
     return pb.SubscribeRequest(subscriber="ems", start=start, **fields)
 

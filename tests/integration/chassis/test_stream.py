@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,7 @@ from tests.support.event_streams import (
     positions,
     reason,
     serving,
+    until_head,
     until_kind,
     wish,
 )
@@ -165,20 +165,11 @@ async def test_everybody_sees_what_the_audience_includes(
     audiences = [(own, "silo:ems"), (own,), (f"agency:{HOSPITAL}",), ("role:center_admin",)]
     for audience in (*audiences, ("silo:ems",)):
         await silo.announce(a_provision(audience=audience))
-    await _until_head(silo, 5)
+    await until_head(silo, 5)
     silo.principal = principal
     assert positions(await _catch_up(silo, wish(EARLIEST))) == seen
     listed = await silo.stub.ListEvents(pb.ListEventsRequest())
     assert [event.placement.position for event in listed.events] == seen
-
-
-async def _until_head(silo: Silo, position: int) -> common.EventLogState:
-    async with asyncio.timeout(10):
-        while True:
-            state = (await silo.stub.GetEventLog(pb.GetEventLogRequest())).event_log
-            if state.head_position >= position:
-                return state
-            await asyncio.sleep(0.01)
 
 
 async def test_heartbeats_come_when_nothing_else_does(silo: Silo) -> None:
@@ -190,7 +181,7 @@ async def test_heartbeats_come_when_nothing_else_does(silo: Silo) -> None:
 
 async def test_a_stream_that_asked_to_stops_at_the_head(silo: Silo) -> None:
     await silo.announce(*(a_provision() for _ in range(5)))
-    await _until_head(silo, 5)
+    await until_head(silo, 5)
     received = [frame async for frame in silo.stub.Subscribe(wish(EARLIEST, stop_at_head=True))]
     assert kinds(received) == ["started", "batch", "stream_end"]
     assert received[-1].stream_end.reason == common.STREAM_END_REASON_HEAD_REACHED
@@ -198,7 +189,7 @@ async def test_a_stream_that_asked_to_stops_at_the_head(silo: Silo) -> None:
 
 async def test_a_drained_stream_ends_well_and_resumes_elsewhere(silo: Silo) -> None:
     await silo.announce(a_provision())
-    await _until_head(silo, 1)
+    await until_head(silo, 1)
     stream = silo.stub.Subscribe(wish(EARLIEST))
     await until_kind(stream, "caught_up")
     silo.publishing.drain()
@@ -217,7 +208,7 @@ async def test_a_start_in_time_begins_behind_it(silo: Silo) -> None:
     await silo.announce(a_provision())
     first = (await _whole_log(silo, 1))[-1].batch.events[0].placement.recorded_time
     await silo.announce(a_provision())
-    await _until_head(silo, 2)
+    await until_head(silo, 2)
     later = common.StartPosition(after_recorded_time=first)
     assert positions(await _catch_up(silo, wish(later))) == [2]
 
@@ -242,33 +233,6 @@ async def test_ring_and_pages_give_the_same_stream(plain_database: str) -> None:
         assert edges == ["caught_up", "fell_behind"] * (len(edges) // 2) + edges[-1:] * (
             len(edges) % 2
         )
-
-
-async def test_lists_page_through_the_same_events(silo: Silo) -> None:
-    await silo.announce(*(a_provision() for _ in range(7)))
-    await _until_head(silo, 7)
-    request, seen = pb.ListEventsRequest(page_size=3), list[int]()
-    for _ in range(3):
-        page = await silo.stub.ListEvents(request)
-        seen += [event.placement.position for event in page.events]
-        request.page_token = page.next_page_token
-    assert seen == list(range(1, 8))
-    assert request.page_token == ""
-
-
-async def test_progress_is_noted_and_never_goes_back(silo: Silo) -> None:
-    await silo.announce(a_provision(), a_provision())
-    state = await _until_head(silo, 2)
-    head = pb.ReportProgressRequest(subscriber="ems", resume_token=state.head_token)
-    await silo.stub.ReportProgress(head)
-    await silo.stub.ReportProgress(head)
-    with psycopg.connect(superuser_of(silo.dsn)) as reader:
-        rows = reader.execute("SELECT name, position FROM event_subscriber").fetchall()
-    assert rows == [("ems", 2)]
-    back = pb.ReportProgressRequest(subscriber="ems", resume_token=state.earliest_token)
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await silo.stub.ReportProgress(back)
-    assert reason(refused.value) == "PROGRESS_BACKWARDS"
 
 
 async def test_a_principal_has_so_many_streams_and_no_more(silo: Silo) -> None:
