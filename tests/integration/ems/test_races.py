@@ -7,8 +7,9 @@ Run: ``python -m pytest tests/integration/ems/test_races.py``; needs PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -35,16 +36,19 @@ async def holding(silo: EmsSilo, text: str, id: str) -> AsyncIterator[None]:
         yield
 
 
-async def race(silo: EmsSilo, text: str, id: str, *runners: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Let all ``runners`` reach the row, or the queue for it, before any may have it."""
+async def race(silo: EmsSilo, text: str, id: str, *runners: Callable[[], Any]) -> list[Any]:
+    """Let all ``runners`` reach the row, or the queue for it, before any may have it.
+
+    They are begun here, not by the caller: a call is on its way as soon as it is made.
+    """
     async with holding(silo, text, id):
-        tasks = [asyncio.ensure_future(each) for each in runners]
+        tasks = [asyncio.ensure_future(calling(each)) for each in runners]
         await until_blocked(silo.dsn, connections=len(runners))
     return await outcomes(*tasks)
 
 
-async def calling(call: Any) -> Any:
-    return await call
+async def calling(make: Callable[[], Any]) -> Any:
+    return await make()
 
 
 def failures(results: list[Any]) -> list[str]:
@@ -60,7 +64,10 @@ async def test_of_twenty_jobs_that_want_one_unit_one_gets_it(silo: EmsSilo) -> N
 
     async with holding(silo, UNIT, unit.id):
         # The pool has 16 connections: the last ones queue before the pool, not before the row.
-        tasks = [asyncio.ensure_future(calling(each.assign(job, unit.id))) for each, job in wanted]
+        tasks = [
+            asyncio.ensure_future(calling(partial(each.assign, job, unit.id)))
+            for each, job in wanted
+        ]
         await until_blocked(silo.dsn, connections=14)
     results = await outcomes(*tasks)
 
@@ -80,7 +87,10 @@ async def test_cancelled_or_aboard_never_both(silo: EmsSilo, attempt: int) -> No
     unit = await swift.agency.add_unit()
     await swift.assign(job, unit.id)
     await swift.advance(job, "AT_PICKUP")
-    rivals = [calling(swift.advance(job, "IN_TRANSIT")), silo.hear(swift.trip.cancellation())]
+    rivals = [
+        lambda: swift.advance(job, "IN_TRANSIT"),
+        lambda: silo.hear(swift.trip.cancellation()),
+    ]
 
     results = await race(silo, JOB, job.id, *(rivals if attempt % 2 else rivals[::-1]))
 
@@ -102,8 +112,10 @@ async def test_a_bid_is_withdrawn_or_wins_never_both(silo: EmsSilo, attempt: int
     await swift.offer()
     bid = await swift.bid()
     request = bids.WithdrawBidRequest(bid_id=bid.id, **swift.agency.own)
-    withdraw = calling(silo.bids.WithdrawBid(request, metadata=swift.agency.dispatcher))
-    rivals = [withdraw, silo.hear(swift.trip.awarded(bid.id, swift.agency.id))]
+    rivals = [
+        lambda: silo.bids.WithdrawBid(request, metadata=swift.agency.dispatcher),
+        lambda: silo.hear(swift.trip.awarded(bid.id, swift.agency.id)),
+    ]
 
     results = await race(silo, BID, bid.id, *(rivals if attempt % 2 else rivals[::-1]))
 
@@ -121,7 +133,7 @@ async def test_a_job_moves_on_or_is_dropped_never_both(silo: EmsSilo, attempt: i
     job = await swift.won()
     unit = await swift.agency.add_unit()
     await swift.assign(job, unit.id)
-    rivals = [calling(swift.advance(job, "IN_TRANSIT")), calling(swift.drop(job))]
+    rivals = [lambda: swift.advance(job, "IN_TRANSIT"), lambda: swift.drop(job)]
 
     results = await race(silo, JOB, job.id, *(rivals if attempt % 2 else rivals[::-1]))
 
