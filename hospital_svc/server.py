@@ -146,7 +146,7 @@ def _servicers(
             trips.add_TransportRequestServiceServicer_to_server,
             TransportRequestServicer(*parts, watching),
         ),
-        (bids.add_ReceivedBidServiceServicer_to_server, ReceivedBidServicer(*parts)),
+        (bids.add_ReceivedBidServiceServicer_to_server, ReceivedBidServicer(*parts, kit.draining)),
         (
             preferences.add_AgencyPreferenceServiceServicer_to_server,
             AgencyPreferenceServicer(*parts),

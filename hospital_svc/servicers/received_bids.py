@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 from medport.common.v1 import vocabulary_pb2 as words
@@ -10,21 +14,30 @@ from medport.hospital.v1 import received_bids_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
+from chassis.event_log_errors import StreamLimit
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.vocabulary import BidStatus, TripStatus
 from chassis.wire import member
+from hospital_svc.bid_watching import BidWatch, refuse_foreign
 from hospital_svc.domain.received_bids import Shown
 from hospital_svc.domain.transport_requests import TransportRequest
 from hospital_svc.messages import received_bids as messages
 from hospital_svc.repositories import received_bids, transport_requests
 
+MOST_STREAMS = 32  # of one user, in one process
+MOST_BIDS = 1000  # agencies that one trip is offered to are fewer
+
 
 class ReceivedBidServicer(rpc.ReceivedBidServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, draining: asyncio.Event
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._draining = draining
+        self._open: Counter[UUID] = Counter()
 
     async def GetReceivedBid(
         self, request: pb.GetReceivedBidRequest, context: object
@@ -49,6 +62,31 @@ class ReceivedBidServicer(rpc.ReceivedBidServiceServicer):
         return pb.ListReceivedBidsResponse(
             bids=[self._shown(each, trip) for each in shown], next_page_token=token
         )
+
+    async def WatchReceivedBids(
+        self, request: pb.WatchReceivedBidsRequest, context: object
+    ) -> AsyncIterator[pb.WatchReceivedBidsResponse]:
+        user_id = auth.caller().user_id
+        refuse_foreign(request.resume_token)
+        if self._open[user_id] >= MOST_STREAMS:
+            raise StreamLimit
+        self._open[user_id] += 1
+        try:
+            watch = BidWatch(partial(self._look, request), self._clock, self._draining)
+            async for frame in watch.frames():
+                yield frame
+        finally:
+            self._open[user_id] -= 1
+
+    async def _look(self, request: pb.WatchReceivedBidsRequest) -> dict[str, pb.ReceivedBid]:
+        """Return a trip's bids by id, as they stand, if the caller may still see them."""
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
+        rows = self._database.read(hospital_id)
+        trip = await transport_requests.get(rows, hospital_id, id)
+        found = await received_bids.list_of(
+            rows, hospital_id, id, tuple(BidStatus), after=None, fetch=MOST_BIDS
+        )
+        return {str(each.bid.id): self._shown(each, trip) for each in found}
 
     def _shown(self, found: Shown, trip: TransportRequest) -> pb.ReceivedBid:
         return messages.shown(

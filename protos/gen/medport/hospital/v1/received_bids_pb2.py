@@ -27,10 +27,11 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
+from medport.common.v1 import event_log_pb2 as medport_dot_common_dot_v1_dot_event__log__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/hospital/v1/received_bids.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\x8f\x05\n\x0bReceivedBid\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\"\n\x14transport_request_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61gency_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12,\n\nbid_amount\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12@\n\x16\x65stimated_arrival_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12?\n\x15\x65stimated_pickup_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rspecial_notes\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12;\n\nunit_level\x18\n \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x04\xe2\x41\x01\x03\x12\x32\n\x06status\x18\x0b \x01(\x0e\x32\x1c.medport.common.v1.BidStatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsubmit_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10material_version\x18\x11 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_awardable\x18\x12 \x01(\x08\x42\x04\xe2\x41\x01\x03\"X\n\x15GetReceivedBidRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x06\x62id_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"G\n\x16GetReceivedBidResponse\x12-\n\x03\x62id\x18\x01 \x01(\x0b\x32 .medport.hospital.v1.ReceivedBid\"\xf3\x01\n\x17ListReceivedBidsRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x14transport_request_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1c.medport.common.v1.BidStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10 \x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"i\n\x18ListReceivedBidsResponse\x12.\n\x04\x62ids\x18\x01 \x03(\x0b\x32 .medport.hospital.v1.ReceivedBid\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xa4\x02\n\x12ReceivedBidService\x12\x82\x01\n\x0eGetReceivedBid\x12*.medport.hospital.v1.GetReceivedBidRequest\x1a+.medport.hospital.v1.GetReceivedBidResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x05\n\x01\x08\x10\x06\x12\x88\x01\n\x10ListReceivedBids\x12,.medport.hospital.v1.ListReceivedBidsRequest\x1a-.medport.hospital.v1.ListReceivedBidsResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x05\n\x01\x08\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/hospital/v1/received_bids.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x1emedport/common/v1/access.proto\x1a!medport/common/v1/event_log.proto\x1a\"medport/common/v1/vocabulary.proto\"\x8f\x05\n\x0bReceivedBid\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\"\n\x14transport_request_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61gency_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12,\n\nbid_amount\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12@\n\x16\x65stimated_arrival_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12?\n\x15\x65stimated_pickup_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rspecial_notes\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12;\n\nunit_level\x18\n \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x04\xe2\x41\x01\x03\x12\x32\n\x06status\x18\x0b \x01(\x0e\x32\x1c.medport.common.v1.BidStatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bsubmit_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10material_version\x18\x11 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_awardable\x18\x12 \x01(\x08\x42\x04\xe2\x41\x01\x03\"X\n\x15GetReceivedBidRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x06\x62id_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"G\n\x16GetReceivedBidResponse\x12-\n\x03\x62id\x18\x01 \x01(\x0b\x32 .medport.hospital.v1.ReceivedBid\"\xf3\x01\n\x17ListReceivedBidsRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x14transport_request_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1c.medport.common.v1.BidStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10 \x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"i\n\x18ListReceivedBidsResponse\x12.\n\x04\x62ids\x18\x01 \x03(\x0b\x32 .medport.hospital.v1.ReceivedBid\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x8d\x01\n\x18WatchReceivedBidsRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x14transport_request_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\"\n\x0cresume_token\x18\x03 \x01(\x0c\x42\x0c\xe2\x41\x01\x01\xbaH\x05z\x03\x18\x80\x01\"\x8f\x02\n\x19WatchReceivedBidsResponse\x12/\n\x03\x62id\x18\x01 \x01(\x0b\x32 .medport.hospital.v1.ReceivedBidH\x00\x12\x36\n\x0csnapshot_end\x18\x02 \x01(\x0b\x32\x1e.medport.common.v1.SnapshotEndH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.medport.common.v1.BookmarkH\x00\x12\x32\n\nstream_end\x18\x04 \x01(\x0b\x32\x1c.medport.common.v1.StreamEndH\x00\x12\x1a\n\x0cresume_token\x18\r \x01(\x0c\x42\x04\xe2\x41\x01\x03\x42\x07\n\x05\x66rame2\xb4\x03\n\x12ReceivedBidService\x12\x82\x01\n\x0eGetReceivedBid\x12*.medport.hospital.v1.GetReceivedBidRequest\x1a+.medport.hospital.v1.GetReceivedBidResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x05\n\x01\x08\x10\x06\x12\x88\x01\n\x10ListReceivedBids\x12,.medport.hospital.v1.ListReceivedBidsRequest\x1a-.medport.hospital.v1.ListReceivedBidsResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x05\n\x01\x08\x10\x06\x12\x8d\x01\n\x11WatchReceivedBids\x12-.medport.hospital.v1.WatchReceivedBidsRequest\x1a..medport.hospital.v1.WatchReceivedBidsResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x05\n\x01\x08\x10\x06\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -85,20 +86,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECEIVEDBIDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
   _globals['_LISTRECEIVEDBIDSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTRECEIVEDBIDSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['transport_request_id']._loaded_options = None
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['transport_request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHRECEIVEDBIDSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001\272H\005z\003\030\200\001'
+  _globals['_WATCHRECEIVEDBIDSRESPONSE'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHRECEIVEDBIDSRESPONSE'].fields_by_name['resume_token']._serialized_options = b'\342A\001\003'
   _globals['_RECEIVEDBIDSERVICE'].methods_by_name['GetReceivedBid']._loaded_options = None
   _globals['_RECEIVEDBIDSERVICE'].methods_by_name['GetReceivedBid']._serialized_options = b'\220\002\001\312\325\"\020\022\007\n\003\001\002\003\020\002\022\005\n\001\010\020\006'
   _globals['_RECEIVEDBIDSERVICE'].methods_by_name['ListReceivedBids']._loaded_options = None
   _globals['_RECEIVEDBIDSERVICE'].methods_by_name['ListReceivedBids']._serialized_options = b'\220\002\001\312\325\"\020\022\007\n\003\001\002\003\020\002\022\005\n\001\010\020\006'
-  _globals['_RECEIVEDBID']._serialized_start=253
-  _globals['_RECEIVEDBID']._serialized_end=908
-  _globals['_GETRECEIVEDBIDREQUEST']._serialized_start=910
-  _globals['_GETRECEIVEDBIDREQUEST']._serialized_end=998
-  _globals['_GETRECEIVEDBIDRESPONSE']._serialized_start=1000
-  _globals['_GETRECEIVEDBIDRESPONSE']._serialized_end=1071
-  _globals['_LISTRECEIVEDBIDSREQUEST']._serialized_start=1074
-  _globals['_LISTRECEIVEDBIDSREQUEST']._serialized_end=1317
-  _globals['_LISTRECEIVEDBIDSRESPONSE']._serialized_start=1319
-  _globals['_LISTRECEIVEDBIDSRESPONSE']._serialized_end=1424
-  _globals['_RECEIVEDBIDSERVICE']._serialized_start=1427
-  _globals['_RECEIVEDBIDSERVICE']._serialized_end=1719
+  _globals['_RECEIVEDBIDSERVICE'].methods_by_name['WatchReceivedBids']._loaded_options = None
+  _globals['_RECEIVEDBIDSERVICE'].methods_by_name['WatchReceivedBids']._serialized_options = b'\220\002\001\312\325\"\020\022\007\n\003\001\002\003\020\002\022\005\n\001\010\020\006'
+  _globals['_RECEIVEDBID']._serialized_start=288
+  _globals['_RECEIVEDBID']._serialized_end=943
+  _globals['_GETRECEIVEDBIDREQUEST']._serialized_start=945
+  _globals['_GETRECEIVEDBIDREQUEST']._serialized_end=1033
+  _globals['_GETRECEIVEDBIDRESPONSE']._serialized_start=1035
+  _globals['_GETRECEIVEDBIDRESPONSE']._serialized_end=1106
+  _globals['_LISTRECEIVEDBIDSREQUEST']._serialized_start=1109
+  _globals['_LISTRECEIVEDBIDSREQUEST']._serialized_end=1352
+  _globals['_LISTRECEIVEDBIDSRESPONSE']._serialized_start=1354
+  _globals['_LISTRECEIVEDBIDSRESPONSE']._serialized_end=1459
+  _globals['_WATCHRECEIVEDBIDSREQUEST']._serialized_start=1462
+  _globals['_WATCHRECEIVEDBIDSREQUEST']._serialized_end=1603
+  _globals['_WATCHRECEIVEDBIDSRESPONSE']._serialized_start=1606
+  _globals['_WATCHRECEIVEDBIDSRESPONSE']._serialized_end=1877
+  _globals['_RECEIVEDBIDSERVICE']._serialized_start=1880
+  _globals['_RECEIVEDBIDSERVICE']._serialized_end=2316
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class ReceivedBidServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsResponse.FromString,
                 _registered_method=True)
+        self.WatchReceivedBids = channel.unary_stream(
+                '/medport.hospital.v1.ReceivedBidService/WatchReceivedBids',
+                request_serializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsResponse.FromString,
+                _registered_method=True)
 
 
 class ReceivedBidServiceServicer:
@@ -71,6 +76,18 @@ class ReceivedBidServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchReceivedBids(self, request, context):
+        """Streams the bids on one trip: all as they stand, `snapshot_end`, then each that is new or
+        changed. A stream that resumes begins with all of them, too. A heartbeat comes every 5 s; the
+        stream ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
+        NOT_FOUND for the trip; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReceivedBidServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +100,11 @@ def add_ReceivedBidServiceServicer_to_server(servicer, server):
                     servicer.ListReceivedBids,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsResponse.SerializeToString,
+            ),
+            'WatchReceivedBids': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReceivedBids,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -140,6 +162,33 @@ class ReceivedBidService:
             '/medport.hospital.v1.ReceivedBidService/ListReceivedBids',
             medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_received__bids__pb2.ListReceivedBidsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReceivedBids(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.hospital.v1.ReceivedBidService/WatchReceivedBids',
+            medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_received__bids__pb2.WatchReceivedBidsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ class ReceivedBidServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
     for the trip.
     """
+    WatchReceivedBids: _grpc.UnaryStreamMultiCallable[_received_bids_pb2.WatchReceivedBidsRequest, _received_bids_pb2.WatchReceivedBidsResponse]
+    """Streams the bids on one trip: all as they stand, `snapshot_end`, then each that is new or
+    changed. A stream that resumes begins with all of them, too. A heartbeat comes every 5 s; the
+    stream ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
+    NOT_FOUND for the trip; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+    """
 
 @_typing.type_check_only
 class ReceivedBidServiceAsyncStub(ReceivedBidServiceStub):
@@ -62,6 +70,14 @@ class ReceivedBidServiceAsyncStub(ReceivedBidServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
     for the trip.
+    """
+    WatchReceivedBids: _aio.UnaryStreamMultiCallable[_received_bids_pb2.WatchReceivedBidsRequest, _received_bids_pb2.WatchReceivedBidsResponse]  # type: ignore[assignment]
+    """Streams the bids on one trip: all as they stand, `snapshot_end`, then each that is new or
+    changed. A stream that resumes begins with all of them, too. A heartbeat comes every 5 s; the
+    stream ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
+    NOT_FOUND for the trip; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
     """
 
 class ReceivedBidServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +105,20 @@ class ReceivedBidServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED; NOT_FOUND
         for the trip.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchReceivedBids(
+        self,
+        request: _received_bids_pb2.WatchReceivedBidsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_received_bids_pb2.WatchReceivedBidsResponse], _abc.AsyncIterator[_received_bids_pb2.WatchReceivedBidsResponse]]:
+        """Streams the bids on one trip: all as they stand, `snapshot_end`, then each that is new or
+        changed. A stream that resumes begins with all of them, too. A heartbeat comes every 5 s; the
+        stream ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
+        NOT_FOUND for the trip; RESOURCE_EXHAUSTED `STREAM_LIMIT`.
         """
 
 def add_ReceivedBidServiceServicer_to_server(servicer: ReceivedBidServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
