@@ -59,6 +59,7 @@ def shared_tables(metadata: MetaData, *, tenant: str | None, users: str) -> None
     """Add domain.md's section 2.3 to ``metadata``; ``users`` names the silo's table of users."""
     _logins(metadata, tenant)
     _sessions(metadata, tenant, users)
+    _refresh_tokens(metadata, tenant)
     _keys(metadata)
     Table(
         "idempotency_key",
@@ -107,7 +108,7 @@ def _logins(metadata: MetaData, tenant: str | None) -> None:
     Table(
         "login_email",
         metadata,
-        Column("email", Text, primary_key=True),
+        column("email", primary_key=True),
         *([] if tenant is None else [column(tenant)]),
         column("user_id"),
         column("created_at", default=NOW),
@@ -115,7 +116,7 @@ def _logins(metadata: MetaData, tenant: str | None) -> None:
     Table(
         "login_throttle",
         metadata,
-        Column("email", Text, primary_key=True),
+        column("email", primary_key=True),
         column("attempts", default="0"),
         column("window_started_at", default=NOW),
         column("blocked_until_at", optional=True),
@@ -125,7 +126,6 @@ def _logins(metadata: MetaData, tenant: str | None) -> None:
 def _sessions(metadata: MetaData, tenant: str | None, users: str) -> None:
     key = [] if tenant is None else [tenant]
     user = ([*key, "user_id"], [f"{users}.{each}" for each in (*key, "id")])
-    session = ([*key, "session_id"], [f"user_session.{each}" for each in (*key, "id")])
     Table(
         "user_session",
         metadata,
@@ -141,6 +141,25 @@ def _sessions(metadata: MetaData, tenant: str | None, users: str) -> None:
         text_column("user_agent", 300, optional=True),
         ForeignKeyConstraint(*user),
     )
+    Table(
+        "one_time_token",
+        metadata,
+        *_tenant(tenant),
+        column("id", primary_key=True),
+        column("user_id"),
+        one_of("purpose", ("INVITATION", "PASSWORD_RESET")),
+        column("token_hash"),
+        column("created_at", default=NOW),
+        column("expires_at"),
+        column("used_at", optional=True),
+        ForeignKeyConstraint(*user),
+        Index("one_time_token_hash", *key, "token_hash", unique=True),
+    )
+
+
+def _refresh_tokens(metadata: MetaData, tenant: str | None) -> None:
+    key = [] if tenant is None else [tenant]
+    session = ([*key, "session_id"], [f"user_session.{each}" for each in (*key, "id")])
     Table(
         "refresh_token",
         metadata,
@@ -161,20 +180,6 @@ def _sessions(metadata: MetaData, tenant: str | None, users: str) -> None:
             unique=True,
             postgresql_where=text("used_at IS NULL"),
         ),
-    )
-    Table(
-        "one_time_token",
-        metadata,
-        *_tenant(tenant),
-        column("id", primary_key=True),
-        column("user_id"),
-        one_of("purpose", ("INVITATION", "PASSWORD_RESET")),
-        column("token_hash"),
-        column("created_at", default=NOW),
-        column("expires_at"),
-        column("used_at", optional=True),
-        ForeignKeyConstraint(*user),
-        Index("one_time_token_hash", *key, "token_hash", unique=True),
     )
 
 

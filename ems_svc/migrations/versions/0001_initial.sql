@@ -138,7 +138,7 @@ CREATE TABLE idempotency_key (
 CREATE INDEX idempotency_key_expiry ON idempotency_key (expires_at);
 
 CREATE TABLE login_email (
-  email TEXT NOT NULL,
+  email TEXT NOT NULL CONSTRAINT email_is_valid CHECK (char_length(email) BETWEEN 1 AND 254),
   agency_id UUID NOT NULL,
   user_id UUID NOT NULL,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL CONSTRAINT created_at_is_valid CHECK (created_at BETWEEN '2000-01-01 00:00:00+00' AND '2200-01-01 00:00:00+00'),
@@ -146,7 +146,7 @@ CREATE TABLE login_email (
 );
 
 CREATE TABLE login_throttle (
-  email TEXT NOT NULL,
+  email TEXT NOT NULL CONSTRAINT email_is_valid CHECK (char_length(email) BETWEEN 1 AND 254),
   attempts INTEGER DEFAULT 0 NOT NULL CONSTRAINT attempts_is_valid CHECK (attempts >= 0),
   window_started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL CONSTRAINT window_started_at_is_valid CHECK (window_started_at BETWEEN '2000-01-01 00:00:00+00' AND '2200-01-01 00:00:00+00'),
   blocked_until_at TIMESTAMP WITH TIME ZONE CONSTRAINT blocked_until_at_is_valid CHECK (blocked_until_at BETWEEN '2000-01-01 00:00:00+00' AND '2200-01-01 00:00:00+00'),
