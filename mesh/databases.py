@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mesh.postgres import PostgresServer
@@ -20,12 +21,10 @@ GRANT CONNECT ON DATABASE {silo} TO {silo}_service;
 """
 
 
-def statements(silo: str, secrets: Path) -> str:
+def statements(silo: str, passwords: Mapping[str, str]) -> str:
     """Return psql's input; running it again changes nothing but passwords that were replaced."""
     roles = (
-        _ROLE.format(
-            role=f"{silo}_{role}", password=(secrets / silo / f"{role}.password").read_text()
-        )
+        _ROLE.format(role=f"{silo}_{role}", password=passwords[role])
         for role in ("owner", "service")
     )
     return "".join((*roles, _DATABASE.format(silo=silo)))
@@ -33,4 +32,7 @@ def statements(silo: str, secrets: Path) -> str:
 
 def prepare(server: PostgresServer, silo: str, secrets: Path) -> None:
     """Make database and roles on a started server."""
-    server.psql(statements(silo, secrets))
+    passwords = {
+        role: (secrets / silo / f"{role}.password").read_text() for role in ("owner", "service")
+    }
+    server.psql(statements(silo, passwords))

@@ -1,6 +1,6 @@
 """Makes every password and key once, readable by its owner alone, a folder per silo.
 
-python -m mesh.secrets INTO [--owner UID] [--roles INTO]      what a composed mesh starts with
+python -m mesh.secrets INTO --roles INTO --owner UID      what a composed mesh starts with
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import databases
 from mesh.ports import SILOS
 
-_ROLES = ("owner", "service")
 
-
-def generate(root: Path, roles: Sequence[str] = _ROLES) -> None:
+def generate(root: Path, roles: Sequence[str] = ("owner", "service")) -> None:
     """Write below ``root`` what is missing; what is there stays, since databases remember it."""
     for silo in SILOS:
         folder = root / silo
@@ -66,23 +64,30 @@ def _public(identity: Path) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _compose(into: Path, owner: int | None, roles: Path | None) -> None:
-    """Give the secrets to the services' uid, and to each database the SQL that makes its roles."""
-    generate(into, roles=("postgres", "owner", "service"))
+def _compose(into: Path, roles: Path, owner: int) -> None:
+    """Split the secrets by who may see them.
+
+    ``into/<silo>`` is for the service. ``roles/<silo>`` is for its PostgreSQL and its migrations:
+    the passwords of superuser and owner, and the SQL that makes the roles.
+    """
+    generate(into, roles=("service",))
     for silo in SILOS:
-        for path in (into / silo, *(into / silo).iterdir()):
-            if owner is not None:
-                os.chown(path, owner, owner)
-        if roles is not None:
-            file = roles / silo / "roles.sql"
-            replace(file, databases.statements(silo, into).encode())
-            file.chmod(0o444)  # in a volume that this silo's PostgreSQL alone mounts
+        passwords = {"service": (into / silo / "service.password").read_text()}
+        for role in ("owner", "postgres"):
+            file = roles / silo / f"{role}.password"
+            once(file, secrets.token_urlsafe(24).encode())
+            passwords[role] = file.read_text()
+        file = roles / silo / "roles.sql"
+        replace(file, databases.statements(silo, passwords).encode())
+        file.chmod(0o444)  # PostgreSQL's uid is its image's business; the volume is its alone
+        for path in (into / silo, *(into / silo).iterdir(), roles / silo / "owner.password"):
+            os.chown(path, owner, owner)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("into", type=Path)
-    parser.add_argument("--owner", type=int)
-    parser.add_argument("--roles", type=Path)
+    parser.add_argument("--roles", type=Path, required=True)
+    parser.add_argument("--owner", type=int, required=True, help="uid of the services")
     wanted = parser.parse_args()
-    _compose(wanted.into, wanted.owner, wanted.roles)
+    _compose(wanted.into, wanted.roles, wanted.owner)
