@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.events.v1 import facilities_pb2 as events_pb
@@ -15,6 +17,8 @@ from chassis.vocabulary import CareCapability, FacilityType
 from chassis.wire import member, number, place
 from hospital_svc.domain.facilities import Facility, Filter
 from hospital_svc.domain.facility_directory import DirectoryFacility
+
+ALL_FIELDS = frozenset(pb.HospitalFacility.DESCRIPTOR.fields_by_name)
 
 
 def care(stored: Collection[str]) -> list[Any]:
@@ -57,6 +61,19 @@ def columns(given: pb.HospitalFacility, named: Collection[str]) -> dict[str, Any
     if "operating_hours" in named:
         found["operating_hours"] = [_period(each) for each in given.operating_hours]
     return found
+
+
+def added(given: pb.HospitalFacility, *, hospital_id: UUID, id: UUID, at: datetime) -> Facility:
+    """Make a new facility of what was asked; it is open."""
+    return Facility(
+        hospital_id=hospital_id,
+        id=id,
+        **columns(given, ALL_FIELDS),
+        is_active=True,
+        created_at=at,
+        updated_at=at,
+        row_version=1,
+    )
 
 
 def _care(given: Collection[Any]) -> list[str]:

@@ -26,8 +26,6 @@ from hospital_svc.repositories import (
     transport_requests,
 )
 
-ALL_FIELDS = frozenset(pb.HospitalFacility.DESCRIPTOR.fields_by_name)
-
 
 class FacilityServicer(rpc.FacilityServiceServicer):
     def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
@@ -65,14 +63,8 @@ class FacilityServicer(rpc.FacilityServiceServicer):
             hospital = await hospitals.get(uow, hospital_id)
             refuse_unless_active(hospital.status)
             at = self._clock()
-            facility = Facility(
-                hospital_id=hospital_id,
-                id=ids.new(),
-                **messages.columns(request.facility, ALL_FIELDS),
-                is_active=True,
-                created_at=at,
-                updated_at=at,
-                row_version=1,
+            facility = messages.added(
+                request.facility, hospital_id=hospital_id, id=ids.new(), at=at
             )
             await facilities.add(uow, facility)
             await _show(uow, facility, hospital.name)

@@ -19,6 +19,8 @@ from hospital_svc.messages import facilities as facility_messages
 from hospital_svc.messages import hospitals as messages
 from hospital_svc.repositories import facilities, facility_directory, hospitals
 
+NOUN = "hospital"
+
 
 class HospitalServicer(rpc.HospitalServiceServicer):
     def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
@@ -48,22 +50,18 @@ class HospitalServicer(rpc.HospitalServiceServicer):
         self, request: pb.UpdateHospitalRequest, context: object
     ) -> pb.UpdateHospitalResponse:
         hospital_id = auth.tenant(request.hospital_id)
-        fields = masked(request.hospital, request.update_mask, "hospital")
+        fields = masked(request.hospital, request.update_mask, NOUN)
         changes = messages.columns(request.hospital, fields)
         async with self._database.begin(hospital_id) as uow:
             known = await hospitals.lock(uow, hospital_id)
             if request.etag != str(known.row_version):
                 raise EtagMismatch
-            at = self._clock()
-            version = known.row_version + 1
+            at, version = self._clock(), known.row_version + 1
             changed = replace(known, **changes, updated_at=at, row_version=version)
             await hospitals.save(uow, changed)
             if changed.name != known.name:
                 await _rename_facilities(uow, changed)
-            fields_changed = sorted(changes)
-            await audit.note(
-                uow, hospital_id, "hospital", hospital_id, at=at, fields=fields_changed
-            )
+            await audit.note(uow, hospital_id, NOUN, hospital_id, at=at, fields=sorted(changes))
             return uow.answered(pb.UpdateHospitalResponse(hospital=messages.hospital(changed)))
 
 

@@ -118,14 +118,11 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             trip = await transport_requests.lock(uow, hospital_id, id)
             bid = await received_bids.get(uow, hospital_id, UUID(request.bid_id))
             agency = await agency_directory.standing(uow, bid.agency_id)
-            decision = awarding.give(
-                trip, bid, agency, award_id=ids.new(), by=audit.actor(), at=self._clock()
-            )
+            award_id, by, at = ids.new(), audit.actor(), self._clock()
+            decision = awarding.give(trip, bid, agency, award_id=award_id, by=by, at=at)
             # After the rules: whoever lost a race learns that the trip is gone, not just changed.
             _refuse_stale(trip, request.etag)
-            awarded = await _write(
-                uow, decision, bid_id=str(bid.id), award_id=str(decision.trip.award_id)
-            )
+            awarded = await _write(uow, decision, bid_id=str(bid.id), award_id=str(award_id))
             deadline = timestamp(decision.awards[0].confirm_deadline_at)
             return uow.answered(
                 pb.AwardTransportRequestResponse(
@@ -155,13 +152,9 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
         reason = member(CancellationReason, words.CancellationReason, request.reason)
         async with self._database.begin(hospital_id) as uow:
             trip = await _lock(uow, hospital_id, id, request.etag)
+            note, by, at = request.note or None, audit.actor(), self._clock()
             decision = cancellations.cancel(
-                trip,
-                reason=reason,
-                note=request.note or None,
-                token=ids.new(),
-                by=audit.actor(),
-                at=self._clock(),
+                trip, reason=reason, note=note, token=ids.new(), by=by, at=at
             )
             changed = await _write(uow, decision, reason=reason)
             return uow.answered(
