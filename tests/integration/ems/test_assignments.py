@@ -5,15 +5,18 @@ Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import grpc
 import pytest
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import assignments_pb2 as jobs
+from medport.hospital.events.v1 import transport_requests_pb2 as hospital
 
+from chassis.clock import timestamp, utc_now
 from tests.support.ems_silo import EmsSilo
-from tests.support.ems_trips import run
+from tests.support.ems_trips import Run, run
 from tests.support.hospital_silo import refused
 
 Code = grpc.StatusCode
@@ -182,3 +185,51 @@ async def test_a_repeat_gets_the_first_answer(silo: EmsSilo) -> None:
     assert first == again
     assert (other.code, other.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
     assert silo.kinds(f"assignments/{job.id}").count("UnitAssigned") == 1
+
+
+async def test_a_revoked_award_frees_everything_before_pickup(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    job = await swift.won()
+    unit = await swift.agency.add_unit()
+    await swift.assign(job, unit.id)
+
+    await silo.hear(swift.trip.revoked())
+
+    assert (await swift.job()).status == words.JOB_STATUS_REVOKED
+    assert swift.unit_status(unit.id) == "AVAILABLE"
+    assert (await swift.get_bid(job.bid_id)).status == words.BID_STATUS_RELEASED
+
+
+async def test_a_patient_aboard_stays_there_whatever_the_hospital_decides(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    rival = Run(await silo.agency("Rival"), swift.trip)
+    await rival.agency.add_unit()
+    job = await swift.won()
+    unit = await swift.agency.add_unit()
+    await swift.assign(job, unit.id)
+    await swift.advance(job, "IN_TRANSIT")
+
+    await silo.hear(swift.trip.revoked(), swift.trip.reopened())
+    theirs = await rival.bid()
+    await silo.hear(swift.trip.awarded(theirs.id, rival.agency.id))
+
+    assert [each.reason for each in silo.payloads("awards/%")] == ["PATIENT_ABOARD"]
+    assert swift.unit_status(unit.id) == "TRANSPORTING"
+    done = (await swift.advance(job, "COMPLETED")).assignment
+    assert done.status == words.JOB_STATUS_COMPLETED
+
+
+async def test_a_changed_trip_flags_the_job_that_runs(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.won()
+    swift.trip.material_version = 2
+    changed = hospital.TransportRequestUpdated(
+        trip=swift.trip.ref(),
+        need=swift.trip.need(),
+        offer_expire_time=timestamp(utc_now() + timedelta(minutes=20)),
+    )
+
+    await silo.hear(changed)
+
+    job = await swift.job()
+    assert (job.material_version, job.confirmed_material_version) == (2, 1)

@@ -193,6 +193,19 @@ async def test_an_agency_may_decline_or_be_too_late(silo: EmsSilo) -> None:
     assert (await swift.get_bid(bid.id)).status == words.BID_STATUS_WITHDRAWN
 
 
+async def test_a_cancellation_answers_an_award_that_waits(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await configure(silo)
+    await swift.offer()
+    bid = await swift.bid()
+    await silo.hear(swift.trip.awarded(bid.id, swift.agency.id))
+
+    await silo.hear(swift.trip.cancellation(), swift.trip.cancelled())
+
+    assert [each.reason for each in silo.payloads("awards/%")] == ["CANCELLATION_REQUESTED"]
+    assert (await swift.get_bid(bid.id)).status == words.BID_STATUS_REJECTED
+
+
 async def test_a_bid_expires_a_minute_after_it_lapsed(silo: EmsSilo) -> None:
     swift = await run(silo)
     await swift.offer()

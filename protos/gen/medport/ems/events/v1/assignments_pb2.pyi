@@ -110,7 +110,7 @@ class AwardDeclined(_message.Message):
     """The bid that was chosen."""
     reason: _builtins.str
     """Why, as a code: DEADLINE_PASSED, BID_WITHDRAWN, BID_EXPIRED, BID_NOT_PENDING, AGENCY_SUSPENDED,
-    TRIP_CHANGED, TRIP_UNKNOWN, PATIENT_ABOARD or DECLINED_BY_AGENCY.
+    TRIP_CHANGED, TRIP_UNKNOWN, PATIENT_ABOARD, CANCELLATION_REQUESTED or DECLINED_BY_AGENCY.
     """
     agency_id: _builtins.str
     """The agency that was chosen."""
@@ -357,7 +357,7 @@ class CancellationConfirmed(_message.Message):
     """The reason that the hospital gave, as a code."""
     @_builtins.property
     def job(self) -> Global___JobRef:
-        """The job; without assignment when there never was one."""
+        """The job."""
 
     def __init__(
         self,
@@ -386,7 +386,7 @@ class CancellationRefused(_message.Message):
     cancel_token: _builtins.str
     """The question that this answers."""
     reason: _builtins.str
-    """Why, as a code: PATIENT_ABOARD or STALE_AWARD."""
+    """Why, as a code: PATIENT_ABOARD."""
     @_builtins.property
     def job(self) -> Global___JobRef:
         """The job."""

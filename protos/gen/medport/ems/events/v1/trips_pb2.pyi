@@ -31,7 +31,7 @@ class TripRef(_message.Message):
     transport_request_id: _builtins.str
     """The trip."""
     trip_version: _builtins.int
-    """Version of the trip that EMS had applied; 0 when it knows none."""
+    """Version of the trip that the answer is to; 0 in news that answers none."""
     material_version: _builtins.int
     """Version of the trip's needs that the agency looked at."""
     def __init__(
