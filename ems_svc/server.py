@@ -51,9 +51,11 @@ from ems_svc.servicers.transport_bids import BidServicer
 from ems_svc.servicers.units import UnitServicer
 from ems_svc.servicers.users import UserServicer
 from ems_svc.timers import awards as overdue
+from ems_svc.timers import idempotency_keys
 from ems_svc.timers import transport_bids as lapsed
 
 SWEEP_SECONDS = 5.0
+FORGET_SECONDS = 600.0
 
 
 def compose(kit: Kit) -> Silo:
@@ -76,6 +78,7 @@ def compose(kit: Kit) -> Silo:
             *identity.timers,
             every(SWEEP_SECONDS, lapsed.sweep),
             every(SWEEP_SECONDS, overdue.sweep),
+            every(FORGET_SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, followers],
     )

@@ -15,6 +15,7 @@ from medport.ems.v1 import assignments_pb2 as jobs
 from medport.hospital.events.v1 import transport_requests_pb2 as hospital
 
 from chassis.clock import timestamp, utc_now
+from ems_svc.timers import idempotency_keys
 from tests.support.ems_silo import EmsSilo
 from tests.support.ems_trips import Run, run
 from tests.support.hospital_silo import refused
@@ -185,6 +186,10 @@ async def test_a_repeat_gets_the_first_answer(silo: EmsSilo) -> None:
     assert first == again
     assert (other.code, other.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
     assert silo.kinds(f"assignments/{job.id}").count("UnitAssigned") == 1
+    [(kept,)] = silo.sql("SELECT count(*) FROM idempotency_key")
+    now = utc_now()
+    assert await idempotency_keys.sweep(silo.database, lambda: now + timedelta(hours=23)) == 0
+    assert await idempotency_keys.sweep(silo.database, lambda: now + timedelta(hours=25)) == kept
 
 
 async def test_a_revoked_award_frees_everything_before_pickup(silo: EmsSilo) -> None:
