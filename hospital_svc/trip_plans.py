@@ -28,13 +28,10 @@ async def refuse_unless_active(uow: UnitOfWork, hospital_id: UUID) -> None:
 async def ends(
     uow: UnitOfWork, hospital_id: UUID, given: pb.TransportRequest
 ) -> Mapping[str, UUID]:
-    """Return the columns of the trip's ends; in the order of their ids, so that none deadlock."""
-    places = {
-        id: await facility_directory.place(uow, id)
-        for id in sorted({UUID(given.origin_facility_id), UUID(given.destination_facility_id)})
-    }
-    origin = places[UUID(given.origin_facility_id)]
-    return needs.ends(hospital_id, origin, places[UUID(given.destination_facility_id)])
+    """Return the columns of the trip's ends."""
+    origin, destination = UUID(given.origin_facility_id), UUID(given.destination_facility_id)
+    places = await facility_directory.places(uow, origin, destination)
+    return needs.ends(hospital_id, places.get(origin), places.get(destination))
 
 
 async def new_ends(

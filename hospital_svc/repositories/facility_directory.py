@@ -17,9 +17,10 @@ from hospital_svc.tables import facility_directory as table
 
 _after = bindparam("after", type_=Uuid)
 # Shared with other new trips, in conflict with a deactivation: neither overlooks the other.
-PLACE = compiled(
+PLACES = compiled(
     select(table.c.facility_id, table.c.hospital_id, table.c.is_active)
-    .where(table.c.facility_id == bindparam("facility_id"))
+    .where(table.c.facility_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(table.c.facility_id)  # all lock in one order, so that none deadlock
     .with_for_update(read=True),
     into=Place,
 )
@@ -41,9 +42,9 @@ PUT = compiled(
 )
 
 
-async def place(uow: UnitOfWork, id: UUID) -> Place | None:
-    """Read an end of a new trip, and keep it from closing until the trip is there."""
-    return await uow.optional(PLACE, facility_id=id)
+async def places(uow: UnitOfWork, *ids: UUID) -> dict[UUID, Place]:
+    """Read the ends of a new trip, and keep them from closing until the trip is there."""
+    return {each.facility_id: each for each in await uow.all(PLACES, ids=list(ids))}
 
 
 async def list_by_id(
