@@ -13,6 +13,7 @@ from medport.center.v1 import (
     audit_log_pb2_grpc,
     services_pb2_grpc,
     sessions_pb2_grpc,
+    system_configurations_pb2_grpc,
 )
 from medport.ems.events.v1 import event_log_pb2 as ems_log
 from medport.hospital.events.v1 import event_log_pb2 as hospital_log
@@ -32,6 +33,7 @@ from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
+from center_svc.servicers.system_configurations import ConfigurationServicer
 from center_svc.timers.sla_timers import SlaSweep
 from chassis.followers import Followers
 from chassis.identity import Identity
@@ -117,10 +119,13 @@ def _servicers(
 ) -> Sequence[Callable[[Any], None]]:
     sessions, services = sessions_pb2_grpc, services_pb2_grpc
     trail, figures = audit_log_pb2_grpc, analytics_pb2_grpc
+    settings = system_configurations_pb2_grpc
     registry = ServiceRegistryServicer(database, kit.clock, paging)
+    configuration = ConfigurationServicer(database, kit.clock, paging)
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (services.add_ServiceRegistryServiceServicer_to_server, registry),
+        (settings.add_ConfigurationServiceServicer_to_server, configuration),
         (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
         (figures.add_AnalyticsServiceServicer_to_server, AnalyticsServicer(database, kit.clock)),
     ]

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import INET
 
 from center_svc.domain.notification_templates import PHI
 from center_svc.domain.sla_timers import SlaKind
+from center_svc.domain.system_configurations import ConfigurationValueType
 from center_svc.domain.trip_facts import REACHED
 from center_svc.domain.users import Permission, Role
 from chassis.schema import (
@@ -74,7 +75,7 @@ system_configuration = Table(
     metadata,
     column("id", primary_key=True),
     text_column("key", 100),
-    one_of("value_type", ("BOOLEAN", "INTEGER", "DECIMAL", "SECONDS", "TEXT")),
+    one_of("value_type", names(ConfigurationValueType)),
     jsonb("value", default=None),
     text_column("description", 500),
     text_column("category", 50),

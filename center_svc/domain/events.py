@@ -51,4 +51,21 @@ class SlaBreached:
     due_at: datetime
 
 
-Event = ServiceRegistered | ServiceSuspended | ServiceReinstated | ServiceRetired | SlaBreached
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemConfigurationChanged:
+    configuration_id: UUID
+    key: str
+    value_type: str
+    value: Any  # JSON
+    is_active: bool
+    version: int
+
+
+Event = (
+    ServiceRegistered
+    | ServiceSuspended
+    | ServiceReinstated
+    | ServiceRetired
+    | SlaBreached
+    | SystemConfigurationChanged
+)

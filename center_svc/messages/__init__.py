@@ -23,9 +23,11 @@ from center_svc.domain.events import (
     ServiceRetired,
     ServiceSuspended,
     SlaBreached,
+    SystemConfigurationChanged,
 )
 from center_svc.domain.metrics import Figure, Metric, category, unit
 from center_svc.domain.services import Service, register
+from center_svc.messages.system_configurations import configuration_changed
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.vocabulary import ServiceType
@@ -125,6 +127,8 @@ def announcement(event: Event) -> Announcement:
     match event:  # mypy: an event without a case here is an error
         case SlaBreached():
             return _sla_breached(event)
+        case SystemConfigurationChanged():
+            return configuration_changed(event)
         case ServiceRegistered():
             # The invitation is for the silo that makes the tenant, and for nobody else.
             return _service(event, _service_registered(event), [SILOS[event.service_type]])

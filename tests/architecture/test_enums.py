@@ -116,7 +116,6 @@ OWN = {
     "one_time_token.purpose",
     "signing_key.state",
     "notification.state",
-    "system_configuration.value_type",
 }
 # Tables whose services come later, and with them the contract's enums.
 LATER = {"ems_route", "ems_route_stop", "unit_availability"}

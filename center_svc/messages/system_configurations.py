@@ -1,0 +1,45 @@
+"""Configuration, between values and protobuf."""
+
+from __future__ import annotations
+
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Value
+from medport.center.events.v1 import system_configurations_pb2 as events
+from medport.center.v1 import system_configurations_pb2 as pb
+
+from center_svc.domain.events import SystemConfigurationChanged
+from center_svc.domain.system_configurations import SystemConfiguration
+from chassis.clock import timestamp
+from chassis.outbox import Announcement
+from chassis.wire import number
+
+
+def system_configuration(value: SystemConfiguration) -> pb.SystemConfiguration:
+    return pb.SystemConfiguration(
+        id=str(value.id),
+        key=value.key,
+        value_type=number(pb.ConfigurationValueType, value.value_type),
+        value=ParseDict(value.value, Value()),
+        description=value.description,
+        category=value.category,
+        is_active=value.is_active,
+        version=value.version,
+        updated_by=str(value.updated_by),
+        update_time=timestamp(value.updated_at),
+        etag=value.etag,
+    )
+
+
+def configuration_changed(event: SystemConfigurationChanged) -> Announcement:
+    return Announcement(
+        event=events.SystemConfigurationChanged(
+            key=event.key,
+            value_type=event.value_type,
+            value=ParseDict(event.value, Value()),
+            is_active=event.is_active,
+            version=event.version,
+        ),
+        subject=f"system_configurations/{event.configuration_id}",
+        subject_version=event.version,
+        audience=["silo:hospital", "silo:ems", "role:center_admin"],
+    )

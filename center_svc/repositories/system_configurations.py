@@ -1,0 +1,66 @@
+"""What operators configured, and each version of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from center_svc.domain.system_configurations import SystemConfiguration
+from center_svc.tables import system_configuration as table
+from center_svc.tables import system_configuration_version as version
+from chassis.errors import NotFound
+from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+
+_BY_KEY = table.c.key == bindparam("key")
+GET = compiled(select(table).where(_BY_KEY), into=SystemConfiguration)
+LOCK = compiled(select(table).where(_BY_KEY).with_for_update(), into=SystemConfiguration)
+# A second one that sets the key for the first time waits here, then finds the first one's row.
+ENSURE = compiled(insert(table).on_conflict_do_nothing())
+SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
+KEEP = compiled(insert(version))
+LIST = compiled(
+    select(table)
+    .where(table.c.key > bindparam("after"))
+    .order_by(table.c.key)
+    .limit(bindparam("limit")),
+    into=SystemConfiguration,
+)
+
+
+async def get(rows: Rows, key: str) -> SystemConfiguration:
+    found = await rows.optional(GET, key=key)
+    if found is None:
+        raise NotFound(f"configuration {key} was not set")
+    return found
+
+
+async def lock(uow: UnitOfWork, first: SystemConfiguration) -> SystemConfiguration:
+    """Hold a key's row until the transaction ends; ``first`` is the row if there is none."""
+    await uow.execute(ENSURE, **_stored(first))
+    return await uow.one(LOCK, key=first.key)
+
+
+async def save(uow: UnitOfWork, changed: SystemConfiguration) -> None:
+    """Write back a row read with ``lock``, and keep this version of it."""
+    await uow.execute(SAVE, **_stored(changed))
+    kept = {name: _stored(changed)[name] for name in ("version", "value", "is_active")}
+    await uow.execute(
+        KEEP,
+        **kept,
+        configuration_id=changed.id,
+        updated_by=changed.updated_by,
+        updated_at=changed.updated_at,
+    )
+
+
+async def list_by_key(rows: Rows, after: str, limit: int) -> list[SystemConfiguration]:
+    return await rows.all(LIST, after=after, limit=limit)
+
+
+def _stored(value: SystemConfiguration) -> dict[str, Any]:
+    """Give the value as JSON: a bare text is JSON there too."""
+    return columns(value) | {"value": Jsonb(value.value)}

@@ -1,0 +1,59 @@
+"""ConfigurationService: what operators change while everything runs."""
+
+from __future__ import annotations
+
+from google.protobuf.json_format import MessageToDict
+from medport.center.v1 import system_configurations_pb2 as pb
+from medport.center.v1 import system_configurations_pb2_grpc as rpc
+
+from center_svc import messages
+from center_svc.domain.system_configurations import checked, unset
+from center_svc.messages.system_configurations import system_configuration
+from center_svc.repositories import audit_log, system_configurations
+from chassis import auth, ids
+from chassis.clock import Clock
+from chassis.paging import Paging
+from chassis.unit_of_work import Database
+
+
+class ConfigurationServicer(rpc.ConfigurationServiceServicer):
+    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+        self._database = database
+        self._clock = clock
+        self._paging = paging
+
+    async def GetConfiguration(
+        self, request: pb.GetConfigurationRequest, context: object
+    ) -> pb.GetConfigurationResponse:
+        found = await system_configurations.get(self._database.read(None), request.key)
+        return pb.GetConfigurationResponse(configuration=system_configuration(found))
+
+    async def ListConfigurations(
+        self, request: pb.ListConfigurationsRequest, context: object
+    ) -> pb.ListConfigurationsResponse:
+        page = self._paging.page(request)
+        after = page.after[0] if page.after else ""
+        rows = self._database.read(None)
+        found = await system_configurations.list_by_key(rows, after, page.fetch)
+        shown, next_page_token = page.cut(found, lambda each: [each.key])
+        return pb.ListConfigurationsResponse(
+            configurations=map(system_configuration, shown), next_page_token=next_page_token
+        )
+
+    async def SetConfiguration(
+        self, request: pb.SetConfigurationRequest, context: object
+    ) -> pb.SetConfigurationResponse:
+        at, by = self._clock(), auth.caller().user_id
+        value = checked(request.key, MessageToDict(request.value))
+        first = unset(request.key, id=ids.new(), by=by, at=at)
+        async with self._database.begin(None) as uow:
+            current = await system_configurations.lock(uow, first)
+            changed, event = current.change(
+                value, is_active=not request.is_inactive, etag=request.etag, by=by, at=at
+            )
+            await system_configurations.save(uow, changed)
+            await audit_log.note(uow, "system_configuration", changed.id, at=at, fields=["value"])
+            uow.emit(messages.announcement(event))
+            return uow.answered(
+                pb.SetConfigurationResponse(configuration=system_configuration(changed))
+            )

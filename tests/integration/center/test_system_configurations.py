@@ -1,0 +1,114 @@
+"""Configuration is set by whom may, versioned, announced, and only what the silos know.
+
+Run: ``python -m pytest tests/integration/center/test_system_configurations.py``; needs PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.struct_pb2 import Value
+from medport.center.v1 import system_configurations_pb2 as pb
+from medport.center.v1 import system_configurations_pb2_grpc as rpc
+
+from tests.support.center_silo import Center, Metadata, center, refusal
+
+KEY = "routing.road_factor"
+
+
+@pytest.fixture
+async def silo(center_database: str) -> AsyncIterator[Center]:
+    async with center(center_database) as opened:
+        yield opened
+
+
+def setting(value: Any = "1.3", key: str = KEY, **known: Any) -> pb.SetConfigurationRequest:
+    given = Value()
+    match value:
+        case bool():
+            given.bool_value = value
+        case float():
+            given.number_value = value
+        case _:
+            given.string_value = value
+    return pb.SetConfigurationRequest(
+        key=key, value=given, **({"request_id": str(uuid4())} | known)
+    )
+
+
+async def change(
+    silo: Center, caller: Metadata, request: pb.SetConfigurationRequest
+) -> pb.SystemConfiguration:
+    stub = rpc.ConfigurationServiceStub(silo.channel)
+    return (await stub.SetConfiguration(request, metadata=caller)).configuration
+
+
+async def test_each_change_is_a_version_that_every_silo_hears_of(silo: Center) -> None:
+    admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
+    missing = stub.GetConfiguration(pb.GetConfigurationRequest(key=KEY), metadata=admin)
+    assert await refusal(missing) is grpc.StatusCode.NOT_FOUND
+
+    first = await change(silo, admin, setting("1.3"))
+    request = setting("1.40", etag=first.etag)
+    second = await change(silo, admin, request)
+    assert await change(silo, admin, request) == second
+    assert (second.version, second.value.string_value, second.is_active) == (2, "1.40", True)
+    stale = stub.SetConfiguration(setting("1.5", etag=first.etag), metadata=admin)
+    assert await refusal(stale) is grpc.StatusCode.ABORTED
+
+    subject = f"system_configurations/{first.id}"
+    changed = "SystemConfigurationChanged"
+    assert silo.events() == [f"{changed} {subject} 1", f"{changed} {subject} 2"]
+    kept = "SELECT version, value FROM system_configuration_version ORDER BY version"
+    assert silo.sql(kept) == [(1, "1.3"), (2, "1.40")]
+    listed = await stub.ListConfigurations(pb.ListConfigurationsRequest(), metadata=admin)
+    assert [each.key for each in listed.configurations] == [KEY]
+
+
+async def test_first_changes_at_once_follow_one_another(silo: Center) -> None:
+    admin = await silo.login()
+    values = [f"1.{n}" for n in range(6)]
+    changed = await asyncio.gather(*(change(silo, admin, setting(each)) for each in values))
+    assert sorted(each.version for each in changed) == [1, 2, 3, 4, 5, 6]
+    assert len({each.id for each in changed}) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        setting(key="invented.key"),
+        setting(key="NOT A KEY"),
+        setting("0.5"),
+        setting("NaN"),
+        setting("Infinity"),
+        setting("one"),
+        setting(1.3),
+        setting(True),
+        setting("1." + "0" * 40),
+        pb.SetConfigurationRequest(key=KEY, request_id=str(uuid4())),
+    ],
+)
+async def test_what_the_silos_do_not_know_is_refused(
+    silo: Center, bad: pb.SetConfigurationRequest
+) -> None:
+    admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
+    call = stub.SetConfiguration(bad, metadata=admin)
+    assert await refusal(call) is grpc.StatusCode.INVALID_ARGUMENT
+    assert silo.sql("SELECT count(*) FROM system_configuration") == [(0,)]
+
+
+async def test_only_the_center_with_permission_configures(silo: Center) -> None:
+    stub = rpc.ConfigurationServiceStub(silo.channel)
+    for caller in (
+        await silo.coordinator("REGISTRY_WRITE"),
+        silo.user_of("hospital", "HOSPITAL_ADMIN", uuid4()),
+    ):
+        call = stub.SetConfiguration(setting(), metadata=caller)
+        assert await refusal(call) is grpc.StatusCode.PERMISSION_DENIED
+    allowed = await silo.coordinator("CONFIGURATION_WRITE")
+    await change(silo, allowed, setting())
