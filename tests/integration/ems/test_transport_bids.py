@@ -6,10 +6,12 @@ Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from medport.center.events.v1 import system_configurations_pb2
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import assignments_pb2 as jobs
@@ -239,6 +241,32 @@ async def test_bids_are_listed_a_page_at_a_time(silo: EmsSilo) -> None:
     assert [bid.id for bid in (*first.bids, *second.bids)] == made[::-1]
     assert not second.next_page_token
     assert (tampered.code, tampered.fields) == (Code.INVALID_ARGUMENT, ["page_token"])
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"bid_amount": {"currency_code": "USD", "units": -1}}, "bid.bid_amount"),
+    ({"bid_amount": {"currency_code": "USD", "nanos": 1}}, "bid.bid_amount"),
+    ({"bid_amount": {"currency_code": "EUR", "units": 1}}, "bid.bid_amount"),
+    ({"special_notes": "x" * 501}, "bid.special_notes"),
+    ({"special_notes": "a\0b"}, "bid.special_notes"),
+    ({"unit_level": 42}, "bid.unit_level"),
+    ({"material_version": 0}, "bid.material_version"),
+    ({"expire_time": Timestamp(seconds=253402300799)}, "bid.expire_time"),
+    ({"expire_time": Timestamp(seconds=946684800)}, "bid.expire_time"),
+]
+
+
+async def test_bad_input_names_its_field_before_any_row_is_read(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    for values, field in BAD:
+        answer = await refused(swift.bid(**values))
+        assert (answer.code, field in answer.fields) == (Code.INVALID_ARGUMENT, True), values
+    arrival = {"estimated_arrival_time": timestamp(utc_now() + timedelta(hours=2))}
+    pickup = {"estimated_pickup_time": timestamp(utc_now() + timedelta(hours=1))}
+    crossed = await refused(swift.bid(**arrival, **pickup))
+    assert crossed.code == Code.INVALID_ARGUMENT
+    assert silo.sql("SELECT count(*) FROM transport_bid") == [(0,)]
 
 
 async def configure(silo: EmsSilo) -> None:
