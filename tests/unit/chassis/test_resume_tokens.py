@@ -51,7 +51,11 @@ def test_a_changed_byte_is_found(index: int) -> None:
     assert _refused(LOG, bytes(token)) is InvalidResumeToken
 
 
-@pytest.mark.parametrize("token", [b"x", b"x" * 57, LOG.token(30)[:-1], LOG.token(30) + b"x"])
+@pytest.mark.parametrize(
+    "token",
+    [b"x", b"x" * 57, LOG.token(30)[:-1], LOG.token(30) + b"x"],
+    ids=["one byte", "noise", "one byte less", "one byte more"],  # the log's key is random
+)
 def test_what_is_no_token_is_refused(token: bytes) -> None:
     assert _refused(LOG, token) is InvalidResumeToken
 
