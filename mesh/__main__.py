@@ -14,13 +14,24 @@ from mesh import holding, lifecycle, logins, next_steps
 from mesh import status as board
 from mesh.binaries import NoPostgres
 from mesh.demo import day
+from mesh.holding import UnknownProgram
+from mesh.logins import LoginFailed
 from mesh.ports import PortTaken
 from mesh.postgres import PostgresFailed
 from mesh.processes import StartFailed
 from mesh.state import AlreadyRunning, DataDirectory, NotRunning
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-_EXPECTED = (AlreadyRunning, NotRunning, NoPostgres, PortTaken, PostgresFailed, StartFailed)
+_EXPECTED = (
+    AlreadyRunning,
+    LoginFailed,
+    NotRunning,
+    NoPostgres,
+    PortTaken,
+    PostgresFailed,
+    StartFailed,
+    UnknownProgram,
+)
 
 Data = Annotated[Path, typer.Option("--data", help="Directory of everything this mesh keeps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")]
@@ -118,7 +129,8 @@ def main() -> None:
     try:
         app()
     except _EXPECTED as problem:
-        Console(stderr=True).print(f"[red]medport:[/red] {problem}", highlight=False)
+        # No markup and no wrapping: the text quotes logs.
+        print(f"medport: {problem}", file=sys.stderr)
         sys.exit(1)
 
 

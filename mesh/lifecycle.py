@@ -38,8 +38,8 @@ def in_front(data: DataDirectory, wish: Wish, console: Console) -> int:
         mesh = Mesh(data, chosen, _say)
         try:
             mesh.start()
-            data.publish(State(supervisor=os.getpid(), ports=chosen))
-            _say(f"the mesh serves on 127.0.0.1:{chosen['router']}")
+            data.publish(State(supervisor=os.getpid(), ports=chosen.ports))
+            _say(f"the mesh serves on 127.0.0.1:{chosen.ports['router']}")
             if wish.demo and not asked.to_end:
                 _play(data)
                 next_steps.show(data, console)
@@ -50,6 +50,7 @@ def in_front(data: DataDirectory, wish: Wish, console: Console) -> int:
         finally:
             _say("stopping")
             mesh.stop()
+            chosen.close()
 
 
 def behind(data: DataDirectory, wish: Wish, console: Console) -> int:
@@ -91,7 +92,7 @@ def _launch(data: DataDirectory, wish: Wish) -> None:
         )
     for _ in range(int(_PATIENCE / 0.1)):
         if child.poll() is not None:
-            raise StartFailed(log.read_text().strip())
+            raise StartFailed(log.read_text().strip().removeprefix("medport: "))
         if _is_up(data, child.pid):
             _say(log.read_text().strip())
             return

@@ -24,14 +24,57 @@ class PortTaken(RuntimeError):
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen there, on loopback, now."""
-    with socket.socket() as probe:
-        # As servers do: a connection that merely lingers after its close is no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        _hold(port).close()
+    except OSError:
+        return False
+    return True
+
+
+class Reservation:
+    """Ports that nobody else gets until they are released to the program that listens there.
+
+    The usual ports of services lie in the range from which systems number outgoing connections:
+    without a hold, a connection made while the mesh starts can have taken one of them.
+    """
+
+    def __init__(self) -> None:
+        self.ports: dict[str, int] = {}
+        self._holds: dict[str, socket.socket] = {}
+
+    def take(self, name: str, port: int) -> bool:
+        """Hold a port for ``name``; False when it is another program's."""
         try:
-            probe.bind(("127.0.0.1", port))
+            self._holds[name] = _hold(port)
         except OSError:
             return False
+        self.ports[name] = port
         return True
+
+    def release(self, name: str) -> None:
+        """Let ``name`` listen on its port, now."""
+        if hold := self._holds.pop(name, None):
+            hold.close()
+
+    def close(self) -> None:
+        """Release what is still held."""
+        for name in list(self._holds):
+            self.release(name)
+
+
+def _hold(port: int) -> socket.socket:
+    hold = socket.socket()
+    # As servers do: a connection that merely lingers after its close is no obstacle.
+    hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        hold.bind(("127.0.0.1", port))
+    except OSError:
+        hold.close()
+        raise
+    hold.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, 0
+    )  # from now on it is shared with nobody
+    return hold
 
 
 def choose(
@@ -40,24 +83,24 @@ def choose(
     strict: bool,
     say: Callable[[str], None],
     usual: Mapping[str, int] = WANTED,
-) -> dict[str, int]:
-    """Return a port per process; each one that had to move is said in a line of its own."""
-    reserved = {port + offset for port in usual.values()}
-    chosen: dict[str, int] = {}
+) -> Reservation:
+    """Reserve a port per process; each one that had to move is said in a line of its own."""
+    chosen, avoided = Reservation(), {port + offset for port in usual.values()}
     for name, port in usual.items():
         wanted = port + offset
-        if is_free(wanted):
-            chosen[name] = wanted
+        if chosen.take(name, wanted):
             continue
         if strict:
+            chosen.close()
             raise PortTaken(f"{name}: port {wanted} is taken by another program")
-        chosen[name] = _next_free(wanted, reserved | set(chosen.values()))
-        say(f"{name}: port {wanted} is taken by another program, listening on {chosen[name]}")
+        _take_next_free(chosen, name, wanted, avoided)
+        say(f"{name}: port {wanted} is taken by another program, listening on {chosen.ports[name]}")
     return chosen
 
 
-def _next_free(wanted: int, avoided: set[int]) -> int:
+def _take_next_free(chosen: Reservation, name: str, wanted: int, avoided: set[int]) -> None:
     for port in range(wanted + 1, min(wanted + 1000, 65_536)):
-        if port not in avoided and is_free(port):
-            return port
-    raise PortTaken(f"no free port in the thousand above {wanted}")
+        if port not in avoided and chosen.take(name, port):
+            return
+    chosen.close()
+    raise PortTaken(f"{name}: no free port in the thousand above {wanted}")

@@ -13,7 +13,7 @@ from threading import Event
 from chassis import migrations
 from mesh import databases, environments, passwords, secrets
 from mesh.health import serves
-from mesh.ports import SILOS
+from mesh.ports import SILOS, Reservation
 from mesh.postgres import PostgresFailed, PostgresServer
 from mesh.state import DataDirectory
 from mesh.supervision import Service, Supervisor
@@ -31,10 +31,10 @@ class Mesh:
     """The seven programs of one data directory, under one supervisor."""
 
     def __init__(
-        self, data: DataDirectory, ports: Mapping[str, int], say: Callable[[str], None]
+        self, data: DataDirectory, reserved: Reservation, say: Callable[[str], None]
     ) -> None:
         secrets.generate(data.secrets)
-        self._data, self._ports = data, ports
+        self._data, self._reserved, self._ports = data, reserved, reserved.ports
         self._servers = {silo: self._server(silo) for silo in SILOS}
         self._services = {name: self._service(name) for name in (*SILOS, "router")}
         self._supervisor = Supervisor(say, data.held)
@@ -69,6 +69,7 @@ class Mesh:
 
     def _start_silo(self, silo: str) -> None:
         server = self._servers[silo]
+        self._reserved.release(server.name)
         server.start()
         self._supervisor.watch(server)
         databases.prepare(server, silo, self._data.secrets)
@@ -115,11 +116,11 @@ class Mesh:
 
     def _start_service(self, name: str) -> None:
         service = self._services[name]
+        self._reserved.release(name)
         service.start()
         deadline = time.monotonic() + _PATIENCE
         while not serves(self._ports[name]):
             if service.has_ended or time.monotonic() > deadline:
-                log = self._data.log(name).read_text(errors="replace")
-                raise StartFailed(f"{name} does not serve: {log[-1500:]}")
+                raise StartFailed(f"{name} does not serve: {service.said}")
             _PAUSE.wait(0.05)
         self._supervisor.watch(service)

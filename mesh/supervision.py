@@ -38,13 +38,22 @@ class Service:
     ) -> None:
         self.name, self._command, self._environment, self._log = name, command, environment, log
         self._child: subprocess.Popen[bytes] | None = None
+        self._began_at = 0
 
     @property
     def has_ended(self) -> bool:
         return self._child is not None and self._child.poll() is not None
 
+    @property
+    def said(self) -> str:
+        """Return the end of what it logged since its last start."""
+        with self._log.open("rb") as log:
+            log.seek(self._began_at)
+            return log.read().decode(errors="replace")[-1500:].strip()
+
     def start(self) -> None:
         with self._log.open("ab") as log:
+            self._began_at = log.tell()
             self._child = subprocess.Popen(
                 self._command,
                 env={**os.environ, **self._environment},

@@ -24,13 +24,25 @@ def taken() -> Iterator[int]:
 def test_a_taken_port_moves_and_is_said(taken: int) -> None:
     said: list[str] = []
     chosen = ports.choose(taken, strict=False, say=said.append, usual=ROUTER)
+    chosen.close()
     wanted = ports.WANTED["router"] + taken
-    assert chosen["router"] != wanted
+    assert chosen.ports["router"] != wanted
     assert said == [
-        f"router: port {wanted} is taken by another program, listening on {chosen['router']}"
+        f"router: port {wanted} is taken by another program, listening on {chosen.ports['router']}"
     ]
 
 
 def test_a_taken_port_is_an_error_when_ports_are_strict(taken: int) -> None:
     with pytest.raises(ports.PortTaken, match="router"):
         ports.choose(taken, strict=True, say=lambda _line: None, usual=ROUTER)
+
+
+def test_a_reserved_port_is_nobody_elses_until_it_is_released() -> None:
+    chosen = ports.Reservation()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert chosen.take("router", port)
+    assert not ports.is_free(port)
+    chosen.release("router")
+    assert ports.is_free(port)
