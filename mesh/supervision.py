@@ -112,7 +112,8 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             pause = _FIRST_PAUSE if time.monotonic() - began > _HEALTHY_AFTER else pause
-            self._say(f"{program.name} ended with {code}; starting it again in {pause:.1f} s")
+            again = "kept down" if self._is_held(program) else f"starting it again in {pause:.1f} s"
+            self._say(f"{program.name} ended with {code}; {again}")
             if not self._rest(program, pause):
                 return
             pause, began = min(pause * 2, _LONGEST_PAUSE), time.monotonic()
@@ -121,13 +122,16 @@ class Supervisor:
     def _hold(self, program: Program) -> None:
         """Stop a program as soon as it is marked to stay down."""
         while not self._stopping.wait(_LOOK_AGAIN):
-            if self._held(program.name).exists():
+            if self._is_held(program):
                 program.stop()
+
+    def _is_held(self, program: Program) -> bool:
+        return self._held(program.name).exists()
 
     def _rest(self, program: Program, pause: float) -> bool:
         """Wait out the pause, and for as long as it is held; False means: stopping."""
         until = time.monotonic() + pause
-        while time.monotonic() < until or self._held(program.name).exists():
+        while time.monotonic() < until or self._is_held(program):
             if self._stopping.wait(_LOOK_AGAIN):
                 return False
         return not self._stopping.is_set()
