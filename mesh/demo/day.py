@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -85,17 +84,16 @@ class _Day:
         admission = Admission(self.data, stage.channel, stage.tally)
         managers = _managers(stage, players, admission)
         dispatch = _dispatch(stage, players, admission)
-        with suppress(asyncio.CancelledError):
-            people = dict.fromkeys(managers.values())  # a hospital has several facilities
-            working = [asyncio.ensure_future(forever(one.work())) for one in people]
-            working += [asyncio.ensure_future(forever(one.work())) for one in dispatch]
-            try:
-                with self._progress() as progress:
-                    await self._ask(stage, managers, progress)
-            finally:
-                for one in working:
-                    one.cancel()
-                await asyncio.gather(*working)
+        people = dict.fromkeys(managers.values())  # a hospital has several facilities
+        working = [asyncio.ensure_future(forever(one.work())) for one in people]
+        working += [asyncio.ensure_future(forever(one.work())) for one in dispatch]
+        try:
+            with self._progress() as progress:
+                await self._ask(stage, managers, progress)
+        finally:
+            for one in working:
+                one.cancel()
+            await asyncio.gather(*working)
 
     async def _ask(
         self, stage: Stage, managers: dict[str, CaseManagers], progress: Progress
