@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chassis.channels import channel
-from mesh import books
+from mesh import books, passwords
 from mesh.census import Census
 from mesh.demo import admissions, cast, dataset
 from mesh.demo.admission import Admission
@@ -21,6 +22,7 @@ from mesh.demo.case_managers import CaseManagers
 from mesh.demo.cast import Cast
 from mesh.demo.dataset import Trip
 from mesh.demo.dispatchers import Dispatch
+from mesh.demo.registry import reinstate, suspend_for_a_while
 from mesh.demo.report import Report
 from mesh.demo.script import Script
 from mesh.demo.stage import Stage, forever
@@ -31,6 +33,7 @@ _DAY_MINUTES = 24 * 60
 _SECONDS_PER_TRIP = 0.2  # 300 trips in a minute
 _MOST_UNDER_WAY = 50  # on a slow machine the day takes longer, instead of drowning it
 _SETTLING = 150.0
+_TRIPS_FOR_A_SUSPENSION = 100
 _TRIPS_PER_UNWANTED = 100  # running out takes half a minute, which a short day does not have
 
 
@@ -52,6 +55,10 @@ class _Day:
     data: DataDirectory
     trips: list[Trip]
     console: Console
+
+    @property
+    def _length(self) -> float:
+        return max(5.0, len(self.trips) * _SECONDS_PER_TRIP)
 
     async def play(self) -> Report:
         began, tally = time.monotonic(), Tally()
@@ -87,13 +94,20 @@ class _Day:
         people = dict.fromkeys(managers.values())  # a hospital has several facilities
         working = [asyncio.ensure_future(forever(one.work())) for one in people]
         working += [asyncio.ensure_future(forever(one.work())) for one in dispatch]
+        admin = admission.caller("center", passwords.CENTER_ADMIN)
+        suspended = players.agencies[0]
         try:
             with self._progress() as progress:
-                await self._ask(stage, managers, progress)
+                async with asyncio.TaskGroup() as scenes:
+                    if len(self.trips) >= _TRIPS_FOR_A_SUSPENSION:
+                        scene = suspend_for_a_while(stage, admin, suspended)
+                        scenes.create_task(stage.play(_later(self._length / 3, scene)))
+                    await self._ask(stage, managers, progress)
         finally:
             for one in working:
                 one.cancel()
             await asyncio.gather(*working)
+            await stage.play(reinstate(stage, admin, suspended))
 
     async def _ask(
         self, stage: Stage, managers: dict[str, CaseManagers], progress: Progress
@@ -101,10 +115,10 @@ class _Day:
         """Ask for every trip at its time, then wait until all have ended."""
         bar = progress.add_task("transfers", total=len(self.trips))
         day = f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        began, length = time.monotonic(), max(5.0, len(self.trips) * _SECONDS_PER_TRIP)
+        began = time.monotonic()
         asking: list[asyncio.Task[None]] = []
         for trip in self.trips:
-            at = began + trip.minute / _DAY_MINUTES * length
+            at = began + trip.minute / _DAY_MINUTES * self._length
             await asyncio.sleep(max(0.0, at - time.monotonic()))
             while _under_way(stage) >= _MOST_UNDER_WAY:
                 progress.update(bar, completed=_ended(stage))
@@ -124,6 +138,11 @@ class _Day:
         return Progress(
             *columns, TimeElapsedColumn(), console=self.console, disable=not sys.stderr.isatty()
         )
+
+
+async def _later(seconds: float, scene: Coroutine[object, object, None]) -> None:
+    await asyncio.sleep(seconds)
+    await scene
 
 
 def _under_way(stage: Stage) -> int:

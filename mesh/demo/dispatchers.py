@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 from dataclasses import dataclass
 
 from google.type.money_pb2 import Money
@@ -23,6 +25,8 @@ from mesh.demo.script import Scene
 from mesh.demo.stage import Stage
 
 _LOOK_AGAIN = 0.5
+_LOOKS_PER_REVIEW = 10
+_LINGERS = 15.0  # seconds that a trip stays open without anybody's being to blame
 _STEPS = (
     words.JOB_STATUS_EN_ROUTE,
     words.JOB_STATUS_AT_PICKUP,
@@ -70,9 +74,20 @@ class Dispatch:
         await self._know_fleet()
         async with self._tasks:
             self._tasks.create_task(self._follow_offers())
-            while True:
+            for number in itertools.count():
                 await self._stage.play(self._carry_what_was_won())
+                if number % _LOOKS_PER_REVIEW == 0:
+                    await self._stage.play(self._review())
                 await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _review(self) -> None:
+        """Bid again on what nobody was given: a bid of ours may have been turned away meanwhile."""
+        request = offers.ListAvailableTripsRequest(agency_id=self._part.id, page_size=1000)
+        answer = await self._dispatcher.demand(self._offers.ListAvailableTrips, request)
+        for trip in answer.available_trips:
+            age = time.time() - trip.create_time.seconds
+            if trip.id in self._open and age > _LINGERS:
+                self._tasks.create_task(self._stage.play(self._bid(trip)))
 
     async def _follow_offers(self) -> None:
         request = offers.WatchAvailableTripsRequest(agency_id=self._part.id)
