@@ -1,8 +1,6 @@
-"""Asks a process how it is: python -m mesh.health PORT exits 0 when it serves."""
+"""Asks a process of this machine how it is."""
 
 from __future__ import annotations
-
-import sys
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,7 +20,3 @@ def state(port: int, timeout: float = 1.0) -> str:
 def serves(port: int) -> bool:
     """Tell whether the process behind ``port`` serves."""
     return state(port) == "SERVING"
-
-
-if __name__ == "__main__":
-    sys.exit(0 if serves(int(sys.argv[1])) else 1)

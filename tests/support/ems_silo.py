@@ -122,7 +122,7 @@ class EmsSilo:
     def payloads(self, subject: str = "%") -> list[Any]:
         """Return what was announced about ``subject``, in the log's order."""
         events = [EmsEvent.FromString(row[3]) for row in self.sql(_EVENTS, subject)]
-        return [getattr(event, event.WhichOneof("payload")) for event in events]
+        return [getattr(event, event.WhichOneof("payload") or "") for event in events]
 
     def kinds(self, subject: str = "%") -> list[str]:
         """Return the types of what was announced, but for the audit."""
