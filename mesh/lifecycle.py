@@ -14,7 +14,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from mesh import next_steps, ports
+from mesh import leftovers, next_steps, ports
 from mesh.processes import Mesh, StartFailed
 from mesh.state import DataDirectory, NotRunning, State
 
@@ -34,6 +34,7 @@ class Wish:
 def in_front(data: DataDirectory, wish: Wish, console: Console) -> int:
     """Serve until Ctrl-C or SIGTERM, then stop everything in order; returns the exit code."""
     with data.supervised(), _ending() as asked:
+        leftovers.end(data)
         chosen = ports.choose(wish.offset, strict=wish.strict, say=_say)
         mesh = Mesh(data, chosen, _say)
         try:

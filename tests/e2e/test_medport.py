@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from mesh.census import Census
 from mesh.next_steps import lines, program
+from mesh.ports import WANTED
 from tests.e2e.conftest import Mesh
 
 pytestmark = pytest.mark.timeout(300)
@@ -101,6 +103,16 @@ def test_center_catches_up_after_its_database_was_away(mesh: Mesh, played: dict[
     report = json.loads(printed)
     assert report["unexplained"] == {}
     assert [name for name, holds in report["checks"].items() if not holds] == []
+
+
+def test_a_killed_supervisor_is_succeeded_on_the_same_ports(mesh: Mesh) -> None:
+    before = mesh.data.running()
+    os.kill(before.supervisor, signal.SIGKILL)
+    offset = before.ports["router"] - WANTED["router"]
+    mesh.medport("up", "--no-demo", "--detach", "--port-offset", str(offset))
+    assert mesh.data.running().ports == before.ports
+    programs = json.loads(mesh.medport("status", "--json"))["programs"]
+    assert {facts["health"] for facts in programs.values()} <= {"SERVING", "ready"}
 
 
 def until_more_events(census: Census, count: int) -> None:
