@@ -37,7 +37,7 @@ def test_status_shows_seven_healthy_programs(mesh: Mesh) -> None:
 
 def test_a_second_mesh_in_the_same_directory_is_refused(mesh: Mesh) -> None:
     done = subprocess.run(
-        mesh.command("up", "--no-demo"), capture_output=True, text=True, timeout=30, check=False
+        mesh.command("up", "--no-demo"), capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 1
     assert "already running" in done.stderr
