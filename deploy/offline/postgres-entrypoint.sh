@@ -23,4 +23,5 @@ if [ ! -d "$data" ]; then
   $as_postgres pg_ctl -D "$data.partial" -w -m fast stop
   mv "$data.partial" "$data"
 fi
-exec $as_postgres postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=
+[ "${1:-}" != postgres ] || shift
+exec $as_postgres postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories= "$@"
