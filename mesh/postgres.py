@@ -17,6 +17,13 @@ from mesh.binaries import find_binaries, major_version, unprivileged
 
 _CREATE = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=scram-sha-256", "--no-sync")
 _SERVE = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+# A server's log is nobody's medical record: by default it quotes the row that was refused
+# (DETAIL), the statement, and the values of its parameters.
+QUOTE_NO_ROWS = (
+    "-c", "log_error_verbosity=terse",
+    "-c", "log_min_error_statement=panic",
+    "-c", "log_parameter_max_length_on_error=0",
+)  # fmt: skip
 _STATUS_LINE = 7  # of postmaster.pid: "ready" once connections are accepted
 _PAUSE = Event()  # never set: its wait is the pause between two looks
 
@@ -141,7 +148,7 @@ class PostgresServer:
         command = [*self._prefix, str(self._bin / "postgres"), "-D", str(self.data)]
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [*command, "-p", str(self.port), *_SERVE],
+                [*command, "-p", str(self.port), *_SERVE, *QUOTE_NO_ROWS],
                 env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,  # Ctrl-C reaches us alone: we stop it, in order
             )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from mesh.postgres import PostgresServer, free_port
+from mesh.postgres import QUOTE_NO_ROWS, PostgresServer, free_port
 
 IMAGE = "postgres:18"
 
@@ -57,6 +57,7 @@ def _docker(silo: str) -> Iterator[str]:
     container.with_name(f"medport-test-{silo}-{os.getpid()}")
     # The embedded server's choices, or sort orders differ.
     container.with_env("POSTGRES_INITDB_ARGS", "--locale=C --encoding=UTF8 --data-checksums")
+    container.with_command(["postgres", *QUOTE_NO_ROWS])
     with container as started:
         yield started.get_connection_url()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mesh.postgres import PostgresServer, free_port
+from mesh.postgres import PostgresFailed, PostgresServer, free_port
 
 
 @pytest.fixture
@@ -54,3 +54,17 @@ def test_a_stopped_server_leaves_nothing_listening(server: PostgresServer) -> No
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(server.dsn)
     assert not server.ready
+
+
+def test_what_is_refused_is_not_quoted_in_the_log(server: PostgresServer) -> None:
+    server.psql("CREATE TABLE trip (patient text UNIQUE); INSERT INTO trip VALUES ('canary')")
+    with pytest.raises(PostgresFailed):
+        server.psql("INSERT INTO trip VALUES ('canary')")
+    with psycopg.connect(server.dsn) as connection, pytest.raises(psycopg.Error):
+        connection.execute("INSERT INTO trip VALUES (%s)", ["canary"])
+    with psycopg.connect(server.dsn) as connection, pytest.raises(psycopg.Error):
+        connection.execute("SELECT %s::int", ["canary"])
+    logged = server.log.read_text()
+    assert "duplicate key" in logged
+    assert "DETAIL" not in logged
+    assert "INSERT" not in logged
