@@ -28,6 +28,7 @@ from center_svc.projectors import (
     transport_requests,
     units,
 )
+from center_svc.repositories import trip_facts
 from center_svc.repositories.sessions import rows
 from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
@@ -82,6 +83,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
                 transport_requests.project,
                 audit_entries.project,
             ],
+            turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("hospital"),
         ),
         Following(
@@ -96,6 +98,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
                 units.project,
                 audit_entries.project,
             ],
+            turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("ems"),
         ),
     ]

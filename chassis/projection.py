@@ -24,6 +24,10 @@ class Received:
     placement: EventPlacement
 
 
+async def no_turn(_: UnitOfWork) -> None:
+    """Take none: what this following writes, no other following writes."""
+
+
 # Applies one event with ``uow`` and nothing else, ignores payloads of other nouns, and changes
 # nothing when the event was applied before. It turns to a tenant with ``uow.use_tenant``.
 Project = Callable[[UnitOfWork, Received], Awaitable[None]]
@@ -43,7 +47,8 @@ class Following:
     ``consumer`` names it in both databases, such as ``ems``. ``types`` narrows what is asked for
     to these full names; none means all that this silo may see. ``projects`` are called for each
     event in their order; ``bookmarked`` is told the source's clock whenever everything that it had
-    announced by then has had its effect here.
+    announced by then has had its effect here. ``turn`` begins each of its transactions: followings
+    that write the same rows take turns there.
     """
 
     source: str
@@ -53,6 +58,7 @@ class Following:
     policy: Policy = Policy.PARK_SUBJECT
     types: Sequence[str] = ()
     heartbeat_seconds: float = 5.0
+    turn: Callable[[UnitOfWork], Awaitable[None]] = no_turn
     bookmarked: Callable[[datetime], None] = lambda _: None
 
 

@@ -192,6 +192,7 @@ class Effects:
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[UnitOfWork]:
         async with self._database.begin(None) as uow:
+            await self._following.turn(uow)  # not bounded: no event is to blame for the wait
             await uow.execute(_BOUND)
             yield uow
 

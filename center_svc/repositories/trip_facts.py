@@ -3,6 +3,9 @@
 Every statement applies only what is newer than the row's version of its source: the hospital's
 row version, EMS's log position. So a repeated event changes nothing, and neither source can undo
 what the other said.
+
+Both write the rows of many trips in one transaction, each in the order of its own log: they take
+turns, or each would in time wait for a row that the other holds.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from center_svc.domain.trip_facts import REACHED, TripKey, TripNeed
 from center_svc.tables import bid_fact
 from center_svc.tables import trip_fact as table
-from chassis.sql import Statement, columns, compiled, same_key
+from chassis.sql import Statement, columns, compiled, same_key, written
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import TripStatus
 
@@ -130,6 +133,15 @@ DRIVE = _ems_upsert(
     loaded_miles=func.coalesce(_DRIVE.excluded.loaded_miles, table.c.loaded_miles),
     deadhead_miles=func.coalesce(_DRIVE.excluded.deadhead_miles, table.c.deadhead_miles),
 )
+
+# Only speed rests on it: without, PostgreSQL would end the deadlock, after its deadlock_timeout.
+# Rows cannot be locked in some order instead, since some are only just being inserted.
+TURN = written("SELECT pg_advisory_xact_lock('trip_fact'::regclass::oid::bigint)")
+
+
+async def turn(uow: UnitOfWork) -> None:
+    """Wait for the other projector's transaction to end; ours then keeps it waiting."""
+    await uow.execute(TURN)
 
 
 async def create(uow: UnitOfWork, key: TripKey, version: int, need: TripNeed, at: datetime) -> bool:
