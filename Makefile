@@ -29,8 +29,8 @@ setup: .venv/.ready build/medport.binpb ## Make .venv from constraints.txt, and 
 	    $(PYTHON) -m venv --clear --without-pip .venv; \
 	  pip="$(PYTHON) -m pip --python $(BIN)/python"; \
 	  if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; fi; \
-	  $$pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
-	  $$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	  $$pip install --quiet --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
+	  $$pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@
 

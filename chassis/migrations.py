@@ -26,6 +26,31 @@ _ALONE = "SELECT pg_advisory_lock(hashtext('medport migrations'))"
 _EXISTS = "SELECT to_regclass('alembic_version') IS NOT NULL"
 _REVISION = "SELECT max(version_num) FROM alembic_version"
 
+_VERSION = '''"""{title}."""
+
+from __future__ import annotations
+
+from chassis import migrations
+
+revision = "{revision}"
+down_revision = "{newest}"
+
+
+def upgrade() -> None:
+    """Add first, remove in a later release: the code before this version still runs on it."""
+    migrations.run(
+        """
+        """
+    )
+
+
+def downgrade() -> None:
+    migrations.run(
+        """
+        """
+    )
+'''
+
 _Steps = Callable[[object, object], object]
 
 
@@ -57,6 +82,22 @@ def revision_of(url: str) -> str:
 def head_of(package: str) -> str:
     """Return the newest revision that ``package`` brings."""
     return str(_script(package).get_current_head() or "")
+
+
+def add_revision(package: str, name: str) -> Path:
+    """Write an empty version behind ``package``'s newest one; return the file to fill in.
+
+    ``name`` says in a few words what the version does, such as ``add_unit_colour``. Raises
+    ValueError when it is no name for a module.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"not a name for a module: {name}")
+    script, newest = _script(package), head_of(package)
+    revision = f"{int(newest or 0) + 1:04d}"
+    file = Path(script.dir) / "versions" / f"{revision}_{name}.py"
+    title = name.replace("_", " ").capitalize()
+    file.write_text(_VERSION.format(title=title, revision=revision, newest=newest))
+    return file
 
 
 def service_role() -> str:

@@ -1,4 +1,4 @@
-"""The commands of a silo: ``python -m hospital_svc serve`` and ``migrate``."""
+"""The commands of a silo: ``python -m hospital_svc serve``, ``migrate`` and ``revision NAME``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ FAILED, WRONG = 1, 2
 def main(build: Build, package: str, more: Mapping[str, Command] | None = None) -> int:
     """Run the command that the arguments name; return the exit status.
 
-    ``more`` adds a silo's own commands to ``serve`` and ``migrate``.
+    ``more`` adds a silo's own commands.
     """
     commands: dict[str, Command] = {
         "serve": lambda _: serve(build, settings.or_exit(settings.silo)),
         "migrate": lambda _: migrate(build.name, package),
+        "revision": lambda rest: revision(package, rest),
         **(more or {}),
     }
     name, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
@@ -80,4 +81,16 @@ def migrate(silo: str, package: str) -> int:
         sys.stderr.write(f"{silo}: {type(error).__name__}: the database was not migrated\n")
         return FAILED
     telemetry.log.info("migrated", revision=revision)
+    return 0
+
+
+def revision(package: str, arguments: list[str]) -> int:
+    """Begin a new version of the silo's schema and print the file to fill in."""
+    try:
+        (name,) = arguments
+        file = migrations.add_revision(package, name)
+    except ValueError:
+        sys.stderr.write(f"usage: python -m {package} revision add_something\n")
+        return WRONG
+    sys.stdout.write(f"{file}\n")
     return 0

@@ -82,3 +82,18 @@ def test_a_database_goes_back_to_nothing(package: str, plain_database: str) -> N
     migrations.migrate_down(package, owner, "hospital_service", migrations.BASE)
 
     assert migrations.revision_of(owner) == ""
+
+
+def test_a_new_version_follows_the_newest(package: str, plain_database: str) -> None:
+    file = migrations.add_revision(package, "add_colour")
+    assert file.name == "0002_add_colour.py"
+
+    # As it is written it does nothing, and runs.
+    migrations.migrate(package, owner_of(plain_database), "hospital_service")
+    assert migrations.revision_of(plain_database) == "0002"
+
+
+@pytest.mark.parametrize("name", ["", "two words", "../outside"])
+def test_a_version_needs_a_modules_name(package: str, name: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        migrations.add_revision(package, name)
