@@ -8,18 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
 from chassis import call, checkpoint, dead_letter, telemetry
 from chassis import event_log_metrics as metrics
 from chassis.backoff import Backoff
 from chassis.checkpoint import Fenced, Lease, Place
 from chassis.dead_letter import BEHIND_PARKED, Letter, why
-from chassis.errors import Unavailable
 from chassis.event_contract import EventContract
 from chassis.projection import Following, Policy, received
 from chassis.sql import written
+from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, UnitOfWork
 
 ATTEMPTS = 5
@@ -195,14 +192,3 @@ class Effects:
             await self._following.turn(uow)  # not bounded: no event is to blame for the wait
             await uow.execute(_BOUND)
             yield uow
-
-
-def is_passing(fault: Exception) -> bool:
-    """Tell whether the same transaction may well succeed a moment later, events unchanged.
-
-    A statement that ran out of time is no such case: the event may be what takes so long.
-    """
-    if isinstance(fault, psycopg.errors.QueryCanceled):
-        return False
-    passing = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, Unavailable)
-    return isinstance(fault, passing)

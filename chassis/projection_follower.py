@@ -17,9 +17,10 @@ from chassis.clock import instant
 from chassis.dead_letter import why
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
-from chassis.projection_effects import Effects, Halted, is_passing
+from chassis.projection_effects import Effects, Halted
 from chassis.projection_feed import Connect, Feed, Interrupted, Token, reason_of
 from chassis.projection_progress import Progress
+from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database
 from chassis.within import within
 

@@ -88,6 +88,17 @@ def is_lost(error: BaseException) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(_LOST)
 
 
+def is_passing(fault: Exception) -> bool:
+    """Tell whether the same transaction may well succeed a moment later, nothing else changed.
+
+    A statement that ran out of time is no such case: what it was asked may be what takes so long.
+    """
+    if isinstance(fault, psycopg.errors.QueryCanceled):
+        return False
+    passing = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, Unavailable)
+    return isinstance(fault, passing)
+
+
 def _without_state(error: psycopg.Error, silo: str) -> Refusal | None:
     """Judge what the driver said by itself: a lost connection, or a value it cannot send."""
     if isinstance(error, psycopg.OperationalError):

@@ -18,6 +18,7 @@ from chassis import auth
 from chassis.clock import Clock
 from chassis.event_log_errors import StreamLimit
 from chassis.paging import Paging
+from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, Rows
 from chassis.vocabulary import Priority, TransportLevel
 from ems_svc.domain.available_trips import (
@@ -97,7 +98,7 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
         is_first = True
         while not self._draining.is_set() and time.monotonic() - started < MOST_SECONDS:
             now = self._clock()
-            for trip in await self._news(rows, agency_id, known, now):
+            for trip in await self._look(rows, agency_id, known, now, insist=is_first):
                 yield frames.trip(trip, now)
                 spoken = time.monotonic()
             if is_first:
@@ -110,17 +111,35 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
                 await asyncio.wait_for(self._draining.wait(), LOOK_SECONDS)
         yield frames.end(is_draining=self._draining.is_set(), at=self._clock())
 
+    async def _look(
+        self,
+        rows: Rows,
+        agency_id: UUID,
+        known: dict[UUID, AvailableTrip],
+        at: datetime,
+        *,
+        insist: bool,
+    ) -> list[pb.AvailableTrip]:
+        """Return the news; none when the database does not answer now, unless we ``insist``."""
+        try:
+            return await self._news(rows, agency_id, known, at)
+        except Exception as fault:
+            if insist or not is_passing(fault):
+                raise
+            return []  # the next look finds what this one would have: ``known`` stands
+
     async def _news(
         self, rows: Rows, agency_id: UUID, known: dict[UUID, AvailableTrip], at: datetime
     ) -> list[pb.AvailableTrip]:
-        """Return what changed since ``known``, which is brought up to date."""
+        """Return what changed since ``known``, which is brought up to date at the very end."""
         changed, gone = differences(known, await available_trips.open_ones(rows, agency_id, at))
+        ended = [await available_trips.find(rows, agency_id, id) for id in gone]
+        told = [*changed, *(trip for trip in ended if trip)]
+        shown = await show(rows, agency_id, told) if told else []
         known.update({trip.transport_request_id: trip for trip in changed})
         for id in gone:
             del known[id]
-            if trip := await available_trips.find(rows, agency_id, id):
-                changed.append(trip)
-        return await show(rows, agency_id, changed) if changed else []
+        return shown
 
 
 def _place(after: tuple[str, ...]) -> tuple[datetime, UUID]:

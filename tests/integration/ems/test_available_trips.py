@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from medport.center.events.v1 import services_pb2
@@ -18,12 +19,20 @@ from medport.ems.v1 import service_areas_pb2
 from medport.hospital.events.v1 import transport_requests_pb2 as hospital
 
 from chassis.clock import timestamp, utc_now
+from tests.support.databases import superuser_of
 from tests.support.ems_silo import PITTSBURGH, Agency, EmsSilo
 from tests.support.ems_trips import Run, run
 from tests.support.hospital_news import Trip
 from tests.support.hospital_silo import refused
+from tests.support.waiting import until, until_blocked
 
 Code = grpc.StatusCode
+HOLD = "LOCK TABLE available_trip IN ACCESS EXCLUSIVE MODE"
+END_LOOKS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+  AND query LIKE 'SELECT available_trip.%'
+"""
 
 
 async def test_a_trip_shows_what_is_needed_and_nothing_of_the_patient(silo: EmsSilo) -> None:
@@ -148,6 +157,30 @@ async def test_a_watch_shows_what_is_open_then_every_change(silo: EmsSilo) -> No
     assert gone.available_trip.id == swift.trip.id
     assert gone.available_trip.state == trips.AVAILABLE_TRIP_STATE_UNAVAILABLE
     assert all(frame.resume_token for frame in (first, end, second, gone))
+
+
+async def test_a_watch_outlives_a_look_that_failed(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    request = trips.WatchAvailableTripsRequest(agency_id=str(swift.agency.id))
+    frames = aiter(silo.trips.WatchAvailableTrips(request, metadata=swift.agency.dispatcher))
+    assert (await anext(frames)).HasField("snapshot_end")
+
+    async with await psycopg.AsyncConnection.connect(superuser_of(silo.dsn)) as holder:
+        await holder.execute(HOLD)
+        await until_blocked(silo.dsn, 1)
+        await (await holder.execute(END_LOOKS)).fetchall()
+        await holder.rollback()
+    await until(lambda: offered(swift))
+
+    assert (await anext(frames)).available_trip.id == swift.trip.id
+
+
+async def offered(swift: Run) -> bool:
+    try:
+        await swift.offer()  # on a connection that was lost as well
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 async def test_a_watch_refuses_a_token_that_never_was_one(silo: EmsSilo) -> None:
