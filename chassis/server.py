@@ -31,8 +31,8 @@ from chassis.settings import SiloSettings
 from chassis.timers import Timer, Timers
 from chassis.unit_of_work import Database
 
-POOL_SIZE = 16
-POOL_READY = 8
+POOL_SIZE = 24  # three processes of a silo fit into max_connections = 100
+POOL_READY = 16  # a pool grows one by one: a burst beyond these may wait for too long
 GRACE_SECONDS = 15.0
 NOTICE_SECONDS = 0.5  # between NOT_SERVING and the end of new calls
 

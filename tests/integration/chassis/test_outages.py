@@ -178,7 +178,10 @@ async def test_a_commit_without_answer_is_unknown_until_it_is_repeated(
 
 async def test_one_lost_connection_is_taken_for_all(plain_database: str) -> None:
     dsn = clinic.prepare(plain_database)
-    ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT'"
+    ends = (  # of the pool, not of the probe, which would tell as well
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND usename = 'hospital_service' AND query NOT LIKE '%alembic_version%'"
+    )
     async with clinic.running(clinic.settings(dsn)) as (_, channel):
         await until_status(channel, SERVING)
         requests = [EchoRequest(request_id=str(uuid4()), text="a visit") for _ in range(12)]

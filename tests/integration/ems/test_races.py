@@ -63,7 +63,7 @@ async def test_of_twenty_jobs_that_want_one_unit_one_gets_it(silo: EmsSilo) -> N
     wanted = list(zip(runs, jobs, strict=True))
 
     async with holding(silo, UNIT, unit.id):
-        # The pool has 16 connections: the last ones queue before the pool, not before the row.
+        # The pool grows one by one: the last ones queue before the pool, not before the row.
         tasks = [
             asyncio.ensure_future(calling(partial(each.assign, job, unit.id)))
             for each, job in wanted
