@@ -35,7 +35,9 @@ from center_svc.servicers.audit_log import AuditLogServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
+from center_svc.timers import idempotency_keys
 from center_svc.timers.sla_timers import SlaSweep
+from chassis import idempotency_sweep
 from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.outbox import Envelope
@@ -65,7 +67,11 @@ def compose(kit: Kit) -> Silo:
         add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
         authenticate=identity.verifier.verify,
         database=database,
-        timers=[*identity.timers, every(SLA_SECONDS, sweep.sweep)],
+        timers=[
+            *identity.timers,
+            every(SLA_SECONDS, sweep.sweep),
+            every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
+        ],
         parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
     )
 

@@ -10,12 +10,8 @@ from psycopg import AsyncConnection
 
 from chassis import auth, call
 from chassis.errors import RequestIdReused
-from chassis.sql import written
 
 KEPT_HOURS = 24  # how long a repeat is recognised (contract, rule 8)
-
-# Of the tenant that the transaction has turned to; what is deleted late is replayed late, no more.
-FORGET = written("DELETE FROM idempotency_key WHERE expires_at < %(at)s")
 
 
 class Replayed(Exception):

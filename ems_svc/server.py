@@ -21,6 +21,7 @@ from medport.ems.v1 import (
 )
 from medport.hospital.events.v1 import event_log_pb2 as hospital_log
 
+from chassis import idempotency_sweep
 from chassis.clock import Clock
 from chassis.followers import Followers
 from chassis.identity import Identity
@@ -55,7 +56,6 @@ from ems_svc.timers import idempotency_keys
 from ems_svc.timers import transport_bids as lapsed
 
 SWEEP_SECONDS = 5.0
-FORGET_SECONDS = 600.0
 
 
 def compose(kit: Kit) -> Silo:
@@ -78,7 +78,7 @@ def compose(kit: Kit) -> Silo:
             *identity.timers,
             every(SWEEP_SECONDS, lapsed.sweep),
             every(SWEEP_SECONDS, overdue.sweep),
-            every(FORGET_SECONDS, idempotency_keys.sweep),
+            every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, followers],
     )

@@ -20,6 +20,7 @@ from medport.hospital.v1 import (
     users_pb2_grpc,
 )
 
+from chassis import idempotency_sweep
 from chassis.event_contract import EventContract
 from chassis.followers import Followers
 from chassis.identity import Identity
@@ -55,7 +56,6 @@ from hospital_svc.timers import transport_requests as expiries
 from hospital_svc.timers.awards import AwardTimeouts
 
 SWEEP_SECONDS = 5.0
-FORGET_SECONDS = 600.0
 
 
 def compose(kit: Kit) -> Silo:
@@ -80,7 +80,7 @@ def compose(kit: Kit) -> Silo:
             *identity.timers,
             every(SWEEP_SECONDS, expiries.sweep),
             every(SWEEP_SECONDS, timeouts.sweep),
-            every(FORGET_SECONDS, idempotency_keys.sweep),
+            every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, Followers(followings, database, settings.peers, identity.bearer)],
     )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from chassis import idempotency_sweep
 from chassis.clock import Clock
-from chassis.idempotency import FORGET
 from chassis.unit_of_work import Database
 from ems_svc.repositories import agencies
 
 
 async def sweep(database: Database, clock: Clock) -> int:
-    """Forget each agency's in a unit of work of its own; return how many."""
-    forgotten = 0
-    for agency in await agencies.everyone(database.read(None)):
-        async with database.begin(agency.agency_id) as uow:
-            forgotten += await uow.execute(FORGET, at=clock())
-    return forgotten
+    tenants = [each.agency_id for each in await agencies.everyone(database.read(None))]
+    return await idempotency_sweep.forget(database, clock, tenants)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,9 @@ from medport.center.events.v1.event_log_pb2 import CenterEvent
 from medport.center.v1 import services_pb2 as pb
 from medport.common.v1 import vocabulary_pb2 as words
 
+from center_svc.timers import idempotency_keys
+from chassis.clock import utc_now
+from tests.support.center_events import database_on
 from tests.support.center_silo import Center, Metadata, center, refusal
 
 ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
@@ -232,3 +236,13 @@ async def test_services_are_listed_a_page_at_a_time(silo: Center, admin: Metadat
     request.filter.Clear()
     tampered = silo.services.ListServices(request, metadata=admin)
     assert await refusal(tampered) is INVALID_ARGUMENT
+
+
+async def test_answers_are_forgotten_after_a_day(silo: Center, admin: Metadata) -> None:
+    await silo.services.RegisterService(an_agency(), metadata=admin)
+    kept = silo.sql("SELECT count(*) FROM idempotency_key")[0][0]
+    assert kept == 1
+    async with database_on(silo.dsn) as database:
+        now = utc_now()
+        assert await idempotency_keys.sweep(database, lambda: now + timedelta(hours=23)) == 0
+        assert await idempotency_keys.sweep(database, lambda: now + timedelta(hours=25)) == kept
