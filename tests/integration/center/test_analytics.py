@@ -22,6 +22,7 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1.units_pb2 import UnitStatusChanged
 
 from chassis.clock import timestamp
+from chassis.interceptors.validation import violations
 from tests.support.center_events import (
     NOON,
     Sent,
@@ -192,7 +193,9 @@ async def test_the_summary_counts_what_is_under_way(silo: Center) -> None:
     assert dict(answer.breaches) == {"FIRST_BID": 1}
 
 
-@pytest.mark.parametrize("bad", ["no span", "reversed", "too many buckets", "unknown metric"])
+@pytest.mark.parametrize(
+    "bad", ["no span", "reversed", "of all times", "too many buckets", "unknown metric"]
+)
 async def test_bad_questions_are_refused(silo: Center, bad: str) -> None:
     request = a_day()
     match bad:
@@ -200,6 +203,11 @@ async def test_bad_questions_are_refused(silo: Center, bad: str) -> None:
             request.ClearField("span")
         case "reversed":
             request.span.end_time.FromDatetime(NOON - timedelta(days=1))
+        case "of all times":
+            request.span.start_time.FromJsonString("0001-01-01T00:00:00Z")
+            request.span.end_time.FromJsonString("9999-12-31T23:59:59Z")
+            request.bucket_duration.FromSeconds(60)
+            assert [*violations(request)] == ["span"]  # and no rule fails
         case "too many buckets":
             request.bucket_duration.FromSeconds(60)
         case _:
