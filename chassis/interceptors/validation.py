@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from protovalidate import EvaluationError, Validator, Violation
 
-from chassis import telemetry
+from chassis import telemetry, wire_values
 from chassis.errors import InvalidArgument
 from chassis.interceptors import access
 from chassis.interceptors.guards import Rpc
@@ -49,9 +48,10 @@ def _valid(rpc: Rpc, raw: bytes) -> Message:
         # Without its cause: the decoder's text quotes the bytes it stumbled over.
         raise MalformedRequest("the bytes are not the message that the method takes") from None
     access.own_tenant(rpc, message)
-    broken = violations(message)
+    # A rule that compares an impossible time would fail, not refuse.
+    broken = wire_values.unfit_values(message) or violations(message)
     if b"\0" in raw:  # most requests hold no zero byte at all, and then no NUL either
-        broken |= dict.fromkeys(_with_nul(message), "must not contain NUL")
+        broken |= wire_values.texts_with_nul(message)
     if broken:
         raise InvalidArgument("the request breaks rules of the contract", violations=broken)
     return message
@@ -59,7 +59,8 @@ def _valid(rpc: Rpc, raw: bytes) -> Message:
 
 def violations(message: Message) -> dict[str, str]:
     """Return what in ``message`` breaks rules of the contract, by the field's path."""
-    return {_path(each): each.proto.message for each in _checked(message)}
+    found = _checked(message)
+    return {_path(each, message.DESCRIPTOR): each.proto.message for each in found}
 
 
 def warm_up(services: Iterable[str]) -> None:
@@ -79,34 +80,19 @@ def _checked(message: Message) -> list[Violation]:
         raise InvalidArgument("a rule of the contract cannot be applied to the request") from None
 
 
-def _path(violation: Violation) -> str:
-    """Write a field's path as the contract's users would: ``filter.types[0]``."""
+def _path(violation: Violation, descriptor: Any) -> str:
+    """Write a field's path as the contract's users would: ``filter.types[0]``.
+
+    A rule over several fields says by its id which one to mend: ``shift_end_time.order``.
+    """
     path = ""
     for element in violation.proto.field.elements if violation.proto.field else ():
         path += f".{element.field_name}" if path else element.field_name
         if element.subscript is not None:
             path += f"[{element.subscript.value}]"
+        field = descriptor and descriptor.fields_by_name.get(element.field_name)
+        descriptor = field and field.message_type  # a oneof, which may be named too, has none
+    name, _, rule = (violation.proto.rule_id or "").partition(".")
+    if rule and descriptor is not None and name in descriptor.fields_by_name:
+        return f"{path}.{name}" if path else name
     return path
-
-
-def _with_nul(message: Message, prefix: str = "") -> Iterator[str]:
-    """Find the text fields that hold a NUL, which PostgreSQL cannot store."""
-    for field, value in message.ListFields():
-        for path, each in _values(field, value, f"{prefix}{field.name}"):
-            if isinstance(each, Message):
-                yield from _with_nul(each, f"{path}.")
-            elif isinstance(each, str) and "\0" in each:
-                yield path
-
-
-def _values(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Give a field's single values, a map's keys included, each with its path."""
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        for index, key in enumerate(value):
-            yield f"{path}[{index}]", key
-            yield f"{path}[{index}]", value[key]
-    elif field.is_repeated:
-        for index, each in enumerate(value):
-            yield f"{path}[{index}]", each
-    else:
-        yield path, value

@@ -46,9 +46,11 @@ def _fill_known(target: Any, random: Random) -> bool:
     is_wild = random.random() < 0.1
     match target.DESCRIPTOR.full_name:
         case "google.protobuf.Timestamp":
-            target.seconds = random.choice((-(2**40), 2**40)) if is_wild else 1_795_000_000
+            wild = (-(2**40), 2**40, 2**62, 1)
+            target.seconds = random.choice(wild) if is_wild else 1_795_000_000
+            target.nanos = random.choice((0, -1, 2**31 - 1)) if is_wild else 0
         case "google.protobuf.Duration":
-            target.seconds = -1 if is_wild else random.choice((60, 3600))
+            target.seconds = random.choice((-1, 2**62)) if is_wild else random.choice((60, 3600))
         case "google.type.Money":
             target.currency_code = "EUR" if is_wild else "USD"
             target.units = -5 if is_wild else 125
@@ -65,7 +67,7 @@ def _fill_known(target: Any, random: Random) -> bool:
 def _value(field: Any, random: Random) -> Any:
     is_wild = random.random() < 0.1
     if field.enum_type is not None:
-        defined = [each.number for each in field.enum_type.values][1:]
+        defined = [each.number for each in field.enum_type.values][1:] or [0]
         return random.choice((0, 999, -1)) if is_wild else random.choice(defined)
     if field.type == Kind.TYPE_BOOL:
         return random.random() < 0.5

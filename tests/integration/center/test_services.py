@@ -25,6 +25,7 @@ from center_svc.timers import idempotency_keys
 from chassis.clock import utc_now
 from tests.support.center_events import database_on
 from tests.support.center_silo import Center, Metadata, center, refusal
+from tests.support.guarded import violations
 
 ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
 FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -201,6 +202,13 @@ async def test_bad_input_is_refused_before_sql(
     call = silo.services.RegisterService(an_agency(**bad), metadata=admin)
     assert await refusal(call) is INVALID_ARGUMENT
     assert silo.sql("SELECT count(*) FROM service_registry") == [(0,)]
+
+
+async def test_a_profile_that_does_not_fit_is_named(silo: Center, admin: Metadata) -> None:
+    other = an_agency(service_type=words.SERVICE_TYPE_HOSPITAL)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await silo.services.RegisterService(other, metadata=admin)
+    assert list(violations(refused.value)) == ["configuration"]
 
 
 async def test_only_the_center_and_only_with_permission_registers(silo: Center) -> None:

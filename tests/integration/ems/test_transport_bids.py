@@ -265,7 +265,10 @@ async def test_bad_input_names_its_field_before_any_row_is_read(silo: EmsSilo) -
     arrival = {"estimated_arrival_time": timestamp(utc_now() + timedelta(hours=2))}
     pickup = {"estimated_pickup_time": timestamp(utc_now() + timedelta(hours=1))}
     crossed = await refused(swift.bid(**arrival, **pickup))
-    assert crossed.code == Code.INVALID_ARGUMENT
+    assert (crossed.code, crossed.fields) == (
+        Code.INVALID_ARGUMENT,
+        ["bid.estimated_pickup_time"],
+    )
     assert silo.sql("SELECT count(*) FROM transport_bid") == [(0,)]
 
 
