@@ -16,15 +16,17 @@ from chassis.errors import (
 class InvalidResumeToken(InvalidArgument):
     reason = "INVALID_RESUME_TOKEN"
 
-    def __init__(self) -> None:
-        super().__init__("the resume token is not one of this log's")
+    def __init__(self, field: str = "resume_token") -> None:
+        text = "the resume token is not one of this log's"
+        super().__init__(text, violations={field: "is not one of this log's"})
 
 
 class LogMismatch(InvalidArgument):
     reason = "LOG_MISMATCH"
 
-    def __init__(self) -> None:
-        super().__init__("the resume token belongs to another log")
+    def __init__(self, field: str = "resume_token") -> None:
+        text = "the resume token belongs to another log"
+        super().__init__(text, violations={field: "belongs to another log"})
 
 
 class LogTruncated(FailedPrecondition):

@@ -56,21 +56,22 @@ class Lineage:
         fields = _FIELDS.pack(VERSION, self.log_id.bytes, epoch.id.bytes, position)
         return fields + self._mac(fields)
 
-    def position(self, token: bytes) -> int:
+    def position(self, token: bytes, field: str = "resume_token") -> int:
         """Return the position that ``token`` resumes after, if this log can serve all that follows.
 
-        Raises InvalidResumeToken, LogMismatch, LogTruncated, ResumePointCompacted or
-        PositionAheadOfLog, in this order.
+        ``field`` is where the request holds it. Raises InvalidResumeToken, LogMismatch,
+        LogTruncated, ResumePointCompacted or PositionAheadOfLog, in this order.
         """
         fields = token[: _FIELDS.size]
         if len(token) != TOKEN_BYTES or fields[0] != VERSION:
-            raise InvalidResumeToken
+            raise InvalidResumeToken(field)
         _, log_id, epoch_id, position = _FIELDS.unpack(fields)
         # Another log has another key too: its tokens are told apart before the key is used.
         if not hmac.compare_digest(token[_FIELDS.size :], self._mac(fields)):
-            raise LogMismatch if log_id != self.log_id.bytes else InvalidResumeToken
+            wrong = LogMismatch if log_id != self.log_id.bytes else InvalidResumeToken
+            raise wrong(field)
         if log_id != self.log_id.bytes:
-            raise LogMismatch
+            raise LogMismatch(field)
         self._check(UUID(bytes=epoch_id), position)
         return int(position)
 

@@ -125,7 +125,7 @@ class EventLogServicer:
     async def _start(self, start: Any, lineage: Lineage) -> int:
         match start.WhichOneof("start"):
             case "resume_token":
-                return lineage.position(start.resume_token)
+                return lineage.position(start.resume_token, "start.resume_token")
             case "after_recorded_time":
                 moment = start.after_recorded_time.ToDatetime(tzinfo=UTC)
                 after = await self._source.pages.after_time(moment)
@@ -138,7 +138,7 @@ class EventLogServicer:
                 unserved = {"start.origin": "is not served: begin at the earliest or the latest"}
                 raise InvalidArgument("this start is not served", violations=unserved)
             case _:  # no silent default: it would lose events
-                raise InvalidResumeToken
+                raise InvalidResumeToken("start")
 
     async def _list(self, page: Page, interest: Interest) -> list[Entry]:
         """Read one row more than the page shows, over as many stretches of the log as it takes."""

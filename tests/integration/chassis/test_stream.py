@@ -33,6 +33,7 @@ from tests.support.event_streams import (
     until_kind,
     wish,
 )
+from tests.support.guarded import violations
 
 HOSPITAL = uuid4()
 
@@ -217,6 +218,12 @@ async def test_no_start_is_refused(silo: Silo) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await frames(silo.stub.Subscribe(wish(common.StartPosition())), 1)
     assert reason(refused.value) == "INVALID_RESUME_TOKEN"
+
+
+async def test_a_token_that_is_none_is_refused_by_its_field(silo: Silo) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await frames(silo.stub.Subscribe(wish(common.StartPosition(resume_token=b"x" * 57))), 1)
+    assert list(violations(refused.value)) == ["start.resume_token"]
 
 
 async def test_ring_and_pages_give_the_same_stream(plain_database: str) -> None:
