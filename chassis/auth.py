@@ -47,7 +47,7 @@ def tenant(named: str) -> UUID:
     the tenant exists or not.
     """
     own = caller().tenant_id
-    if "ANY_TENANT" in scopes() or (own is not None and named == str(own)):
+    if "ANY_TENANT" in scopes() or (own is not None and named.lower() == str(own)):
         return UUID(named)
     raise PermissionDenied("the tenant named is not the caller's")
 

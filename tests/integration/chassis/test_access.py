@@ -60,7 +60,7 @@ async def test_scopes_decide_whose_tenant_a_caller_may_name() -> None:
         return EchoResponse(text=str(auth.tenant(request.request_id)))
 
     foreign = EchoRequest(request_id=str(uuid4()))
-    own = EchoRequest(request_id=str(HOSPITAL))
+    own = EchoRequest(request_id=str(HOSPITAL).upper())
     as_coordinator = (("authorization", "Bearer coordinator"),)
     async with echo.serving({"Override": named}, guards()) as channel:
         await finish(call(channel, "Override", own, metadata=AS_STAFF))
@@ -74,6 +74,7 @@ async def test_scopes_decide_whose_tenant_a_caller_may_name() -> None:
     ("hospital_id", "text", "code"),
     [
         (str(HOSPITAL), "fine", None),
+        (str(HOSPITAL).upper(), "fine", None),
         (str(HOSPITAL), "x" * 21, grpc.StatusCode.INVALID_ARGUMENT),
         (str(UUID(int=9)), "fine", grpc.StatusCode.PERMISSION_DENIED),
         (str(UUID(int=9)), "x" * 21, grpc.StatusCode.PERMISSION_DENIED),
