@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -27,13 +28,33 @@ class Key:
 
     value_type: ConfigurationValueType
     default: str
-    least: Decimal
-    most: Decimal
     category: str
     description: str
+    least: Decimal = Decimal(0)  # of a number
+    most: Decimal = Decimal(0)
+    choices: tuple[str, ...] = ()  # of a text
+    has_agencies: bool = False  # one agency may be set apart: the key, a dot, and the agency's id
+
+    @property
+    def wanted(self) -> str:
+        """What a value must be, in words."""
+        if self.choices:
+            return f"must be one of {', '.join(self.choices)}"
+        return f"must be a decimal as a string, from {self.least} to {self.most}"
+
+    def admits(self, value: str) -> bool:
+        if self.choices:
+            return value in self.choices
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            return False
+        is_short = len(value) <= MOST_CHARACTERS
+        return is_short and number.is_finite() and self.least <= number <= self.most
 
 
 MOST_CHARACTERS = 30
+_OF_AGENCY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # What the silos read. A key that nobody reads would only seem to have an effect.
 KEYS = {
@@ -44,6 +65,14 @@ KEYS = {
         most=Decimal(3),
         category="routing",
         description="By how much roads are longer than the great circle.",
+    ),
+    "award.confirm": Key(
+        value_type=ConfigurationValueType.TEXT,
+        default="automatic",
+        choices=("automatic", "manual"),
+        has_agencies=True,
+        category="award",
+        description="Whether EMS confirms an award at once, or the agency's dispatcher does.",
     ),
 }
 
@@ -91,18 +120,15 @@ class SystemConfiguration:
 
 def checked(key: str, value: object) -> str:
     """Return ``value``; raises InvalidArgument for an unknown key, or a value that does not fit."""
-    if key not in KEYS:
-        raise InvalidArgument("the key is not known", violations={"key": "is not known"})
-    found = KEYS[key]
-    if isinstance(value, str) and _fits(found, value):
+    found = _known(key)
+    if isinstance(value, str) and found.admits(value):
         return value
-    wrong = f"must be a decimal as a string, from {found.least} to {found.most}"
-    raise InvalidArgument("the value does not fit the key", violations={"value": wrong})
+    raise InvalidArgument("the value does not fit the key", violations={"value": found.wanted})
 
 
 def unset(key: str, *, id: UUID, by: UUID, at: datetime) -> SystemConfiguration:
     """Make the row of a known key that was never set: version 0, with its default."""
-    found = KEYS[key]
+    found = _known(key)
     return SystemConfiguration(
         id=id,
         key=key,
@@ -117,9 +143,12 @@ def unset(key: str, *, id: UUID, by: UUID, at: datetime) -> SystemConfiguration:
     )
 
 
-def _fits(key: Key, value: str) -> bool:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return False
-    return len(value) <= MOST_CHARACTERS and number.is_finite() and key.least <= number <= key.most
+def _known(key: str) -> Key:
+    """Find what a key takes; ``award.confirm.{agency_id}`` takes what ``award.confirm`` does."""
+    general, _, last = key.rpartition(".")
+    found = KEYS.get(key)
+    if found is None and _OF_AGENCY.fullmatch(last) and general in KEYS:
+        found = KEYS[general] if KEYS[general].has_agencies else None
+    if found is None:
+        raise InvalidArgument("the key is not known", violations={"key": "is not known"})
+    return found

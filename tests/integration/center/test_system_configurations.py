@@ -19,6 +19,7 @@ from medport.center.v1 import system_configurations_pb2_grpc as rpc
 from tests.support.center_silo import Center, Metadata, center, refusal
 
 KEY = "routing.road_factor"
+CONFIRM = "award.confirm"
 
 
 @pytest.fixture
@@ -70,6 +71,15 @@ async def test_each_change_is_a_version_that_every_silo_hears_of(silo: Center) -
     assert [each.key for each in listed.configurations] == [KEY]
 
 
+async def test_awards_are_confirmed_by_hand_where_it_is_set(silo: Center) -> None:
+    admin, agency = await silo.login(), f"{CONFIRM}.{uuid4()}"
+    everybody = await change(silo, admin, setting("manual", key=CONFIRM))
+    one = await change(silo, admin, setting("automatic", key=agency))
+    assert [everybody.value.string_value, one.value.string_value] == ["manual", "automatic"]
+    assert one.value_type == everybody.value_type == pb.CONFIGURATION_VALUE_TYPE_TEXT
+    assert one.key == agency
+
+
 async def test_first_changes_at_once_follow_one_another(silo: Center) -> None:
     admin = await silo.login()
     values = [f"1.{n}" for n in range(6)]
@@ -90,6 +100,10 @@ async def test_first_changes_at_once_follow_one_another(silo: Center) -> None:
         setting(1.3),
         setting(True),
         setting("1." + "0" * 40),
+        setting("sometimes", key=CONFIRM),
+        setting(True, key=CONFIRM),
+        setting("manual", key=f"{CONFIRM}.{uuid4().hex}"),
+        setting("1.3", key=f"{KEY}.{uuid4()}"),
         pb.SetConfigurationRequest(key=KEY, request_id=str(uuid4())),
     ],
 )

@@ -235,7 +235,9 @@ class SetConfigurationRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """What is configured; one of the keys that the silos know."""
+    """What is configured; one of the keys that the silos know: routing.road_factor, award.confirm
+    (automatic or manual), or award.confirm.{agency_id} for one agency.
+    """
     is_inactive: _builtins.bool
     """Fall back to the default in the code, and keep the value for later."""
     etag: _builtins.str
