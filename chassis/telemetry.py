@@ -6,6 +6,7 @@ No text of an exception is ever logged: PostgreSQL's DETAIL lines quote patients
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from functools import cache
 from traceback import format_tb
@@ -34,12 +35,31 @@ def configure(level: str, process: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+    if sys.stdout is None:  # started without: what is opened next would become the output
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     # Libraries speak through logging: their warnings matter, their texts are not ours to judge.
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stdout)
+
+
+class _Lines:
+    """Writes lines to standard output; a reader that is gone costs lines, and nothing else."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def msg(self, line: str) -> None:
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # for good; Python itself flushes once more when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError:
+            pass  # a full disk has room again some day
+
+    debug = info = warning = error = critical = log = msg
 
 
 def expose(address: str) -> None:

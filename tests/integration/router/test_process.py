@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from medport.router.v1.gateway_pb2 import GetMeshStatusRequest
+from medport.router.v1.gateway_pb2_grpc import GatewayServiceStub
 
 from tests.support.obedient_silo import ObedientSilo, contract, text
 from tests.support.routed_mesh import begin, observe, until_true
@@ -135,6 +138,26 @@ async def test_a_second_signal_ends_it_at_once() -> None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(1):
             assert await process.wait() == 128 + signal.SIGTERM
+
+
+def test_a_closed_output_costs_lines_and_nothing_else() -> None:
+    clean = {name: each for name, each in os.environ.items() if not name.startswith("MEDPORT_")}
+    command = [sys.executable, "-m", "router", "serve"]
+    with subprocess.Popen(
+        command, env=clean | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        while json.loads(line := process.stdout.readline())["event"] != "serving":
+            pass
+        process.stdout.close()
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{json.loads(line)['port']}") as channel:
+                for _ in range(3):
+                    GatewayServiceStub(channel).GetMeshStatus(GetMeshStatusRequest(), timeout=10)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
 
 
 async def test_prometheus_can_ask() -> None:
