@@ -46,8 +46,14 @@ class Envelope:
 
     def row(self, announced: Announcement) -> dict[str, Any]:
         """Give the outbox row of ``announced``; raises KeyError for a payload of another silo."""
+        return self._wrapped(announced, self._metadata(announced))
+
+    def current(self, announced: Announcement) -> dict[str, Any]:
+        """Give the row of something that stands so now: nobody did it just then, or caused it."""
+        return self._wrapped(announced, self._said(announced))
+
+    def _wrapped(self, announced: Announcement, metadata: EventMetadata) -> dict[str, Any]:
         type_name = _type(announced)
-        metadata = self._metadata(announced)
         event = self._event(metadata=metadata, **{self._fields[type_name]: announced.event})
         return {
             "event_id": metadata.id,
@@ -60,6 +66,20 @@ class Envelope:
 
     def _metadata(self, announced: Announcement) -> EventMetadata:
         current, cause = call.current(), call.cause()
+        metadata = self._said(announced)
+        metadata.MergeFrom(
+            EventMetadata(
+                correlation_id=(
+                    current.request_id if current else cause.correlation_id if cause else ""
+                ),
+                causation_id=cause.event_id if cause else "",
+                traceparent=current.traceparent if current else cause.traceparent if cause else "",
+                actor=_actor(current),
+            )
+        )
+        return metadata
+
+    def _said(self, announced: Announcement) -> EventMetadata:
         return EventMetadata(
             id=str(ids.new()),
             source=self._source,
@@ -67,10 +87,6 @@ class Envelope:
             subject=announced.subject,
             time=timestamp(utc_now()),
             subject_version=announced.subject_version,
-            correlation_id=current.request_id if current else cause.correlation_id if cause else "",
-            causation_id=cause.event_id if cause else "",
-            traceparent=current.traceparent if current else cause.traceparent if cause else "",
-            actor=_actor(current),
         )
 
 

@@ -16,6 +16,7 @@ from chassis.pool import pool
 from chassis.stream import EventLogServicer, Registry
 from chassis.stream_pages import AT_ONCE, Pages
 from chassis.stream_ring import Ring
+from chassis.stream_snapshots import Snapshot, Snapshots
 from chassis.stream_subscriptions import Source
 from chassis.stream_tailer import Tailer
 
@@ -24,7 +25,8 @@ class Publishing:
     """Made by the composition root; ``file`` is the silo's ``event_log_pb2.DESCRIPTOR``.
 
     Set ``Database.after_commit`` to ``announced``, call ``add_to`` before the server starts,
-    ``drain`` before it stops. ``holds`` names the subscribers that old events are kept for.
+    ``drain`` before it stops. ``holds`` names the subscribers that old events are kept for;
+    ``snapshot`` gives current rows to those who come too late even so.
     """
 
     def __init__(
@@ -35,13 +37,15 @@ class Publishing:
         *,
         holds: Sequence[str] = (),
         ring: Ring | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         tail = Signal()
         self._pool = pool(dsn, size=AT_ONCE, name="event_log")
         self._log = EventLog(dsn, tail, holds)
         self._tailer = Tailer(dsn, tail, ring)
         self.source = Source(self._tailer, Pages(self._pool), replica=uuid4().hex[:12])
-        self._servicer = EventLogServicer(EventContract.of(file), self.source, paging)
+        snapshots = Snapshots(self._pool, snapshot) if snapshot else None
+        self._servicer = EventLogServicer(EventContract.of(file), self.source, paging, snapshots)
         self._tasks = Tasks()
         self.announced = self._log.announced
 

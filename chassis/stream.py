@@ -29,7 +29,8 @@ from chassis.paging import Page, Paging
 from chassis.resume_tokens import Lineage
 from chassis.stream_entries import Entry, Interest, keys, varint
 from chassis.stream_frames import Limits
-from chassis.stream_subscriptions import Source, Subscription, Wish
+from chassis.stream_snapshots import Reader, Snapshots
+from chassis.stream_subscriptions import Recheck, Source, Subscription, Wish, Write
 
 PER_PRINCIPAL = 32
 PER_PROCESS = 2_000
@@ -54,9 +55,16 @@ class Registry(Protocol):
 class EventLogServicer:
     """Subscribe, ListEvents, GetEventLog and ReportProgress; ``add_to`` registers them."""
 
-    def __init__(self, contract: EventContract, source: Source, paging: Paging) -> None:
+    def __init__(
+        self,
+        contract: EventContract,
+        source: Source,
+        paging: Paging,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self._contract = contract
         self._source = source
+        self._snapshots = snapshots
         self._paging = paging
         self._open: Counter[UUID] = Counter()
 
@@ -76,24 +84,22 @@ class EventLogServicer:
         server.add_registered_method_handlers(contract.service, methods)
 
     async def subscribe(self, request: Any, context: Context) -> None:
-        caller = auth.caller()
-        with self._counted(caller):
-            interest = self._interest(caller, request.filter)
+        def recheck() -> Interest:  # the access guard keeps the caller up to date
+            return self._interest(auth.caller(), request.filter)
+
+        with self._counted(auth.caller()):
+            interest = recheck()
             lineage = await self._lineage()
-            cursor = await self._start(request.start, lineage)
+            opening: pb.Started | pb.SnapshotEnd
+            if _is_snapshot(request.start):
+                lineage, opening = await self._snapshot(request, context.write, recheck)
+                cursor = lineage.last
+            else:
+                cursor = await self._start(request.start, lineage)
+                opening = self._started(request, lineage)
             wish = _wish(request, interest, lineage)
-
-            def recheck() -> Interest:  # the access guard keeps the caller up to date
-                return self._interest(auth.caller(), request.filter)
-
             stream = Subscription(self._source, wish, cursor, context.write, recheck)
-            await stream.run(
-                pb.Started(
-                    event_log=_state(lineage),
-                    heartbeat_duration=stream_frames.duration(wish.heartbeat),
-                    replica=self._source.replica,
-                )
-            )
+            await stream.run(opening)
 
     async def list_events(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
         interest = self._interest(auth.caller(), request.filter)
@@ -122,6 +128,26 @@ class EventLogServicer:
             raise LogUnavailable
         return lineage
 
+    def _started(self, request: Any, lineage: Lineage) -> pb.Started:
+        return pb.Started(
+            event_log=_state(lineage),
+            heartbeat_duration=stream_frames.duration(_heartbeat(request)),
+            replica=self._source.replica,
+        )
+
+    async def _snapshot(
+        self, request: Any, write: Write, recheck: Recheck
+    ) -> tuple[Lineage, pb.SnapshotEnd]:
+        """Send the current rows; return where the log stood then, and what ends them."""
+        if self._snapshots is None:
+            unserved = {"start.origin": "is not served: begin at the earliest or the latest"}
+            raise InvalidArgument("this start is not served", violations=unserved)
+        reader = Reader(write, recheck, _limits(request), _heartbeat(request))
+        lineage = await self._snapshots.send(reader, lambda log: self._started(request, log))
+        if self._source.tailer.lineage.epoch != lineage.epoch:
+            raise LogUnavailable  # the rows may be of a life that the log was cut back behind
+        return lineage, pb.SnapshotEnd(event_count=reader.count)
+
     async def _start(self, start: Any, lineage: Lineage) -> int:
         match start.WhichOneof("start"):
             case "resume_token":
@@ -134,9 +160,6 @@ class EventLogServicer:
                 return lineage.first - 1
             case "origin" if start.origin == pb.START_ORIGIN_LATEST:
                 return lineage.last
-            case "origin":
-                unserved = {"start.origin": "is not served: begin at the earliest or the latest"}
-                raise InvalidArgument("this start is not served", violations=unserved)
             case _:  # no silent default: it would lose events
                 raise InvalidResumeToken("start")
 
@@ -176,18 +199,31 @@ class EventLogServicer:
 
 
 def _wish(request: Any, interest: Interest, lineage: Lineage) -> Wish:
-    defaults = Limits()
-    given = request.heartbeat_duration
-    heartbeat = given.seconds + given.nanos / 1e9 if request.HasField("heartbeat_duration") else 0
     return Wish(
         interest=interest,
-        limits=Limits(
-            request.max_batch_events or defaults.events, request.max_batch_bytes or defaults.bytes
-        ),
-        heartbeat=heartbeat or HEARTBEAT_SECONDS,
+        limits=_limits(request),
+        heartbeat=_heartbeat(request),
         head=lineage.last,
         stop_at_head=request.stop_at_head,
+        is_snapshot=_is_snapshot(request.start),
     )
+
+
+def _is_snapshot(start: Any) -> bool:
+    return bool(start.origin == pb.START_ORIGIN_SNAPSHOT)  # unspecified if another start is set
+
+
+def _limits(request: Any) -> Limits:
+    defaults = Limits()
+    return Limits(
+        request.max_batch_events or defaults.events, request.max_batch_bytes or defaults.bytes
+    )
+
+
+def _heartbeat(request: Any) -> float:
+    given = request.heartbeat_duration
+    asked = given.seconds + given.nanos / 1e9 if request.HasField("heartbeat_duration") else 0
+    return asked or HEARTBEAT_SECONDS
 
 
 def _state(lineage: Lineage) -> pb.EventLogState:

@@ -94,6 +94,20 @@ def entry(  # noqa: PLR0917 - a row's columns, in their order
     return Entry(position, epoch, tx_first, tx_last, type, subject, frozenset(audience), wire)
 
 
+def unplaced(
+    *,
+    type: str,
+    subject: str,
+    audience: Sequence[str],
+    data: bytes,
+    event_id: str,  # noqa: ARG001 - in the data already, as is the version
+    subject_version: int,  # noqa: ARG001
+) -> Entry:
+    """Build it from what an envelope made, for a snapshot: it has no place in the log."""
+    wire = b"".join((_EVENTS_TAG, varint(len(data)), data))
+    return Entry(0, 0, 0, 0, type, subject, frozenset(audience), wire)
+
+
 def varint(value: int) -> bytes:
     """Encode a non-negative integer as protobuf does: seven bits a byte, lowest first."""
     encoded = bytearray()

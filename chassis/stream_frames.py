@@ -88,10 +88,23 @@ def control(message: Message, position: int, previous: int, lineage: Lineage) ->
     return _framed(tag, message.SerializeToString(), position, previous, lineage)
 
 
+def unplaced(message: Message) -> bytes:
+    """Frame what nobody can resume behind: it lies before the end of a snapshot."""
+    return _body(_FRAMES[type(message)], message.SerializeToString())
+
+
+def unplaced_batch(entries: Sequence[Entry]) -> bytes:
+    return _body(_BATCH, b"".join(entry.wire for entry in entries))
+
+
 def _framed(tag: bytes, body: bytes, position: int, previous: int, lineage: Lineage) -> bytes:
     token = lineage.token(position)
-    parts = (tag, varint(len(body)), body, _TOKEN, varint(len(token)), token)
+    parts = (_body(tag, body), _TOKEN, varint(len(token)), token)
     return b"".join((*parts, _number(_POSITION, position), _number(_PREVIOUS, previous)))
+
+
+def _body(tag: bytes, body: bytes) -> bytes:
+    return b"".join((tag, varint(len(body)), body))
 
 
 def _number(tag: bytes, value: int) -> bytes:

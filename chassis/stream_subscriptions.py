@@ -48,13 +48,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a subscriber asked for, and where the log's ``head`` was when it asked."""
+    """What a subscriber asked for, and where the log's ``head`` was when it asked.
+
+    ``is_snapshot``: it has seen the rows of that moment, and no position yet.
+    """
 
     interest: Interest
     limits: Limits
     heartbeat: float
     head: int = 0
     stop_at_head: bool = False
+    is_snapshot: bool = False
     age: float = AGE_SECONDS
     stalled: float = STALLED_SECONDS
 
@@ -69,7 +73,7 @@ class Subscription:
         self._wish = wish
         self._interest = wish.interest
         self._cursor = cursor  # everything up to here has been looked at
-        self._told = cursor  # and the reader knows it up to here
+        self._told = 0 if wish.is_snapshot else cursor  # and the reader knows it up to here
         self._out = write
         self._recheck = recheck
         self._live = False
@@ -78,10 +82,10 @@ class Subscription:
         self._recheck_at = self._clock() + around(RECHECK_SECONDS, 0.1)
         self._beat_at = 0.0
 
-    async def run(self, started: pb.Started) -> None:
+    async def run(self, opening: pb.Started | pb.SnapshotEnd) -> None:
         """Serve until drained, old, or at the head asked for; raises refusals of the log."""
         generation = self._source.tailer.generation
-        await self._tell(started)
+        await self._tell(opening)
         while (reason := self._reason()) is None:
             if self._source.tailer.generation != generation:
                 raise LogUnavailable  # the log is another one now: the reader's token decides

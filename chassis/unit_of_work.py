@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -21,6 +21,7 @@ from chassis.sql import Statement
 Row = TypeVar("Row")
 Answer = TypeVar("Answer", bound=Message)
 
+EACH = 500  # rows that a server-side cursor fetches at once
 LEAST_SECONDS = 0.02  # a transaction that begins with less left would outlive its caller
 # Transaction-local, so that a borrowed connection never carries a tenant to its next borrower.
 SET_TENANT = "SELECT set_config('medport.tenant_id', %(tenant)s, true)"
@@ -65,6 +66,21 @@ class UnitOfWork:
     async def all(self, statement: Statement[Row], /, **parameters: object) -> list[Row]:
         """Return every row; give the statement a LIMIT."""
         return await (await self._run(statement, parameters)).fetchall()
+
+    async def each(
+        self, statement: Statement[Row], /, **parameters: object
+    ) -> AsyncGenerator[Row, None]:
+        """Yield every row, however many: the server keeps those that were not asked for yet.
+
+        One at a time: run it to its end, or close it, before the next.
+        """
+        async with self._connection.cursor(
+            "each", binary=True, row_factory=statement.rows
+        ) as cursor:
+            cursor.itersize = EACH
+            await cursor.execute(statement.text, {**statement.constants, **parameters})
+            async for row in cursor:
+                yield row
 
     async def execute(self, statement: Statement[Any], /, **parameters: object) -> int:
         """Return the number of rows changed."""

@@ -24,6 +24,7 @@ from chassis.paging import Paging
 from chassis.pool import pool
 from chassis.publishing import Publishing
 from chassis.stream_ring import Ring
+from chassis.stream_snapshots import Snapshot
 from chassis.unit_of_work import Database
 from tests.support.event_logs import EMS, FILE, database_on
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from medport.hospital.events.v1.event_log_pb2_grpc import EventLogServiceAsyncStub
 
 EARLIEST = common.StartPosition(origin=common.START_ORIGIN_EARLIEST)
+SNAPSHOT = common.StartPosition(origin=common.START_ORIGIN_SNAPSHOT)
 LATEST = common.StartPosition(origin=common.START_ORIGIN_LATEST)
 
 
@@ -63,8 +65,10 @@ class Silo:
 
 
 @asynccontextmanager
-async def serving(dsn: str, ring: Ring | None = None, port: int = 0) -> AsyncIterator[Silo]:
-    publishing = Publishing(dsn, FILE, Paging(bytes(32)), ring=ring)
+async def serving(
+    dsn: str, ring: Ring | None = None, port: int = 0, snapshot: Snapshot | None = None
+) -> AsyncIterator[Silo]:
+    publishing = Publishing(dsn, FILE, Paging(bytes(32)), ring=ring, snapshot=snapshot)
     async with AsyncExitStack() as stack:
         connections = await stack.enter_async_context(pool(dsn))
         database = database_on(connections)
