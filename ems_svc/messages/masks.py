@@ -21,21 +21,38 @@ def merged(current: Resource, given: Resource, mask: FieldMask, name: str) -> Re
     be set, and for values that a new resource could not have either.
     """
     paths = masked(given, mask, name)
-    result, chosen = type(current)(), type(current)()
+    result = type(current)()
     result.CopyFrom(current)
+    for path in paths:
+        result.ClearField(path)
+    result.MergeFrom(_chosen(given, paths))
+    _refuse(violations(result), name)
+    return result
+
+
+def check(given: Message, mask: FieldMask, name: str) -> None:
+    """Refuse what no row could make right, before one is read; ``merged`` checks the rest."""
+    paths = masked(given, mask, name)
+    broken = violations(_chosen(given, paths))
+    _refuse({path: why for path, why in broken.items() if _root(path) in paths}, name)
+
+
+def _chosen(given: Resource, paths: frozenset[str]) -> Resource:
+    chosen = type(given)()
     chosen.CopyFrom(given)
     for field, _ in given.ListFields():
         if field.name not in paths:
             chosen.ClearField(field.name)
-    for path in paths:
-        result.ClearField(path)
-    result.MergeFrom(chosen)
-    _check(result, name)
-    return result
+    return chosen
 
 
-def _check(resource: Message, name: str) -> None:
-    if broken := violations(resource):
+def _root(path: str) -> str:
+    """Return the resource's own field that a path goes through: capabilities[0] is one of them."""
+    return path.partition(".")[0].partition("[")[0]
+
+
+def _refuse(broken: dict[str, str], name: str) -> None:
+    if broken:
         raise InvalidArgument(
             "the request breaks rules of the contract",
             violations={f"{name}.{path}": why for path, why in broken.items()},

@@ -55,6 +55,7 @@ class AgencyServicer(rpc.AgencyServiceServicer):
         self, request: pb.UpdateAgencyRequest, context: object
     ) -> pb.UpdateAgencyResponse:
         agency_id = auth.tenant(request.agency_id)
+        masks.check(request.agency, request.update_mask, "agency")
 
         async with self._database.begin(agency_id) as uow:
             agency = await agencies.lock(uow, agency_id)

@@ -78,6 +78,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
         self, request: pb.UpdateServiceAreaRequest, context: object
     ) -> pb.UpdateServiceAreaResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.service_area_id)
+        masks.check(request.service_area, request.update_mask, "service_area")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)

@@ -92,6 +92,7 @@ class UnitServicer(rpc.UnitServiceServicer):
         self, request: pb.UpdateUnitRequest, context: object
     ) -> pb.UpdateUnitResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_id)
+        masks.check(request.unit, request.update_mask, "unit")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)

@@ -65,6 +65,34 @@ async def test_an_update_takes_what_the_mask_names(swift: Agency) -> None:
     assert (empty.code, empty.fields) == (Code.INVALID_ARGUMENT, ["unit.unit_number"])
 
 
+async def test_an_update_that_no_row_could_take_is_refused_before_one_is_read(
+    silo: EmsSilo, swift: Agency
+) -> None:
+    def update(*paths: str, **values: Any) -> Any:
+        request = pb.UpdateUnitRequest(
+            unit_id=str(uuid4()),  # there is none: whoever looks answers NOT_FOUND
+            unit=pb.Unit(**values),
+            update_mask=FieldMask(paths=paths),
+            etag="1",
+            **swift.own,
+        )
+        return silo.units.UpdateUnit(request, metadata=swift.dispatcher)
+
+    late, early = Timestamp(seconds=1_800_000_100), Timestamp(seconds=1_800_000_000)
+    assert (await refused(update("nowhere"))).fields == ["update_mask.paths[0]"]
+    assert (await refused(update("unit_number", unit_number="x" * 21))).fields == [
+        "unit.unit_number"
+    ]
+    assert (await refused(update("capabilities", capabilities=[99]))).fields == [
+        "unit.capabilities[0]"
+    ]
+    crossed = {"shift_start_time": late, "shift_end_time": early}
+    both = await refused(update("shift_start_time", "shift_end_time", **crossed))
+    assert both.fields == ["unit.shift_end_time"]
+    one = await refused(update("shift_end_time", **crossed))  # the other is the row's to know
+    assert one.code == Code.NOT_FOUND
+
+
 async def test_a_unit_on_a_break_is_not_booked_and_a_booked_one_takes_none(silo: EmsSilo) -> None:
     ride = await run(silo)
     job, unit = await ride.won(), await ride.agency.add_unit()
