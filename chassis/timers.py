@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from chassis import telemetry
 from chassis.backoff import around
 from chassis.clock import Clock
+from chassis.dead_letter import why
+from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database
 
 Sweep = Callable[[Database, Clock], Awaitable[int]]
@@ -67,7 +69,10 @@ class Timers:
         try:
             changed = await timer.sweep(self._database, self._clock)
         except Exception as error:  # noqa: BLE001 - one bad sweep must not end the ones to come
-            telemetry.fault(error, timer=_name(timer))
+            if is_passing(error):  # a silo without its database is no mistake of the code
+                telemetry.log.warning("sweep_postponed", timer=_name(timer), why=why(error))
+            else:
+                telemetry.fault(error, timer=_name(timer))
             return
         if changed:
             telemetry.log.info("sweep", timer=_name(timer), changed=changed)
