@@ -14,8 +14,9 @@ from chassis.clock import Clock
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus
+from ems_svc.domain import awards
 from ems_svc.domain import transport_bids as rules
-from ems_svc.domain.offered_trips import OfferedTrip
+from ems_svc.domain.offered_trips import OfferedTrip, OfferState
 from ems_svc.messages import transport_bids as messages
 from ems_svc.messages import words
 from ems_svc.messages.announcements import announce
@@ -101,11 +102,16 @@ class BidServicer(rpc.BidServiceServicer):
         agency_id, id = auth.tenant(request.agency_id), UUID(request.bid_id)
 
         async with self._database.begin(agency_id) as uow:
+            known = await transport_bids.get(uow, agency_id, id)
+            trip = await offered_trips.lock(uow, known.hospital_id, known.transport_request_id)
             bid = await transport_bids.lock(uow, agency_id, id)
             words.must_match(request.etag, bid.row_version)
             withdrawn, event = bid.close(BidStatus.WITHDRAWN, self._clock())
             await transport_bids.save(uow, withdrawn)
             announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, id)])
+            if trip is not None and trip.awarded_bid_id == id:  # the hospital need not wait longer
+                announce(uow, [awards.decline(trip, awards.Award.of(trip, bid), "BID_WITHDRAWN")])
+                await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
             return uow.answered(pb.WithdrawBidResponse(bid=messages.bid(withdrawn)))
 
 

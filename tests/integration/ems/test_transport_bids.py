@@ -195,6 +195,23 @@ async def test_an_agency_may_decline_or_be_too_late(silo: EmsSilo) -> None:
     assert (await swift.get_bid(bid.id)).status == words.BID_STATUS_WITHDRAWN
 
 
+async def test_a_withdrawal_answers_an_award_that_waits(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await configure(silo)
+    await swift.offer()
+    bid = await swift.bid()
+    await silo.hear(swift.trip.awarded(bid.id, swift.agency.id))
+
+    withdrawal = bids.WithdrawBidRequest(bid_id=bid.id, **swift.agency.own)
+    await silo.bids.WithdrawBid(withdrawal, metadata=swift.agency.dispatcher)
+    await silo.hear(swift.trip.reopened())
+
+    assert [each.reason for each in silo.payloads("awards/%")] == ["BID_WITHDRAWN"]
+    withdrawn = await swift.get_bid(bid.id)
+    assert (withdrawn.status, withdrawn.award_token) == (words.BID_STATUS_WITHDRAWN, "")
+    assert (await swift.bid()).status == words.BID_STATUS_PENDING
+
+
 async def test_a_cancellation_answers_an_award_that_waits(silo: EmsSilo) -> None:
     swift = await run(silo)
     await configure(silo)
