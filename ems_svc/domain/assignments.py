@@ -101,7 +101,9 @@ class Assignment:
         if self.status is not JobStatus.ACCEPTED:
             raise self._state("gets no unit")
         if self.unit_id is not None:
-            raise JobHasUnit("the job has a unit already", unit_id=str(self.unit_id))
+            raise JobHasUnit(
+                "the job has a unit already", state=self.status, unit_id=str(self.unit_id)
+            )
 
     def assign(self, unit: Unit, at: datetime) -> tuple[Assignment, UnitAssigned]:
         """Take a unit that was booked for this job in the same transaction."""
