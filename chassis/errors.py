@@ -66,7 +66,12 @@ class PermissionDenied(Refusal):
 
 
 class NotFound(Refusal):
+    """There is no such row, or it is none of the caller's business: nobody can tell which."""
+
     reason = "NOT_FOUND"
+
+    def __init__(self, text: str, /, *, resource: str, id: str) -> None:
+        super().__init__(text, resource=resource, id=id)
 
 
 class AlreadyExists(Refusal):

@@ -153,7 +153,7 @@ class Sessions:
     ) -> list[Session]:
         """Return a user's sessions, newest first; raises NotFound for another's."""
         if user_id != auth.caller().user_id and not _manages():
-            raise NotFound(f"user {user_id} does not exist")
+            raise NotFound(f"user {user_id} does not exist", resource="user", id=str(user_id))
         rows = self._database.read(tenant)
         before = before or LATEST
         return await self._rows.list_of(rows, tenant, user_id, before=before, most=most)
@@ -262,5 +262,5 @@ def _manages() -> bool:
 
 def _visible(session: Session | None, id: UUID) -> Session:
     if session is None or (session.user_id != auth.caller().user_id and not _manages()):
-        raise NotFound(f"session {id} does not exist")
+        raise NotFound(f"session {id} does not exist", resource="session", id=str(id))
     return session

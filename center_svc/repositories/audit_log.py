@@ -135,7 +135,7 @@ async def get(rows: Rows, organization_id: UUID | None, id: UUID) -> Recorded:
     """Return an entry of an organization, or of any for None."""
     entry = await rows.optional(GET, organization_id=organization_id, id=id)
     if entry is None:  # the same answer for another organization's: that it exists is not leaked
-        raise NotFound(f"audit log entry {id} does not exist")
+        raise NotFound(f"audit log entry {id} does not exist", resource="audit_log", id=str(id))
     return entry
 
 

@@ -81,7 +81,7 @@ async def list_newest(
 
 def _found(service: Service | None, id: UUID) -> Service:
     if service is None:
-        raise NotFound(f"service {id} does not exist")
+        raise NotFound(f"service {id} does not exist", resource="service", id=str(id))
     return service
 
 

@@ -34,7 +34,7 @@ LIST = compiled(
 async def get(rows: Rows, key: str) -> SystemConfiguration:
     found = await rows.optional(GET, key=key)
     if found is None:
-        raise NotFound(f"configuration {key} was not set")
+        raise NotFound(f"configuration {key} was not set", resource="system_configuration", id=key)
     return found
 
 

@@ -89,7 +89,7 @@ async def add(
 async def get(rows: Rows, agency_id: UUID, id: UUID) -> User:
     user = await rows.optional(GET, agency_id=agency_id, id=id)
     if user is None:  # the same answer for another agency's: that it exists is not leaked
-        raise NotFound(f"user {id} does not exist")
+        raise NotFound(f"user {id} does not exist", resource="user", id=str(id))
     return user
 
 

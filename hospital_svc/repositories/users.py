@@ -71,7 +71,7 @@ async def add(
 async def get(rows: Rows, hospital_id: UUID, id: UUID) -> User:
     user = await rows.optional(GET, hospital_id=hospital_id, id=id)
     if user is None:  # the same answer for another hospital's: that it exists is not leaked
-        raise NotFound(f"user {id} does not exist")
+        raise NotFound(f"user {id} does not exist", resource="user", id=str(id))
     return user
 
 

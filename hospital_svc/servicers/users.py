@@ -45,7 +45,7 @@ class UserServicer(rpc.UserServiceServicer):
     async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
         hospital_id, user_id = auth.tenant(request.hospital_id), UUID(request.user_id)
         if user_id != auth.caller().user_id and "OWN_TENANT" not in auth.scopes():
-            raise NotFound(f"user {user_id} does not exist")
+            raise NotFound(f"user {user_id} does not exist", resource="user", id=str(user_id))
         user = await users.get(self._database.read(hospital_id), hospital_id, user_id)
         return pb.GetUserResponse(hospital_user=_user(user))
 

@@ -115,7 +115,7 @@ async def test_each_family_carries_its_detail() -> None:
 
     wanted: list[tuple[Exception, Any]] = [
         (NotPending("it is awarded", state="AWARDED"), PreconditionFailure),
-        (NotFound("no such thing", id="7"), ResourceInfo),
+        (NotFound("no such thing", resource="thing", id="7"), ResourceInfo),
         (ResourceExhausted("too many"), RetryInfo),
         (ResourceExhausted("too many"), QuotaFailure),
     ]
@@ -183,7 +183,7 @@ async def test_a_sqlstate_decides_the_code_and_its_text_stays_inside(
     [
         RuntimeError(QUOTED),
         psycopg.errors.lookup("23514")(f"DETAIL: Failing row contains ({QUOTED})"),
-        NotFound(QUOTED),
+        NotFound(QUOTED, resource="thing", id="7"),
     ],
 )
 async def test_no_text_of_an_error_reaches_the_log(
