@@ -18,6 +18,7 @@ from medport.center.v1 import (
 from medport.ems.events.v1 import event_log_pb2 as ems_log
 from medport.hospital.events.v1 import event_log_pb2 as hospital_log
 
+from center_svc import snapshots
 from center_svc.projectors import (
     agencies,
     assignments,
@@ -45,6 +46,7 @@ from chassis.paging import Paging
 from chassis.projection import Following
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
+from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
 
@@ -58,7 +60,11 @@ def compose(kit: Kit) -> Silo:
     envelope = Envelope(event_log_pb2.CenterEvent, "/medport/center")
     database = Database(kit.pool, envelope, tenant_column=None)
     publishing = Publishing(
-        settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("hospital", "ems")
+        settings.database,
+        event_log_pb2.DESCRIPTOR,
+        paging,
+        holds=("hospital", "ems"),
+        snapshot=Snapshot(envelope, snapshots.current),
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)

@@ -174,12 +174,21 @@ class SigningKeys:
         )
 
     def _announcement(self, key: StoredKey) -> Announcement:
-        return Announcement(
-            event=self._published(**public_fields(key)),
-            subject=f"signing_keys/{key.key_name}",
-            subject_version=1,
-            audience=["silo:hospital", "silo:ems", "silo:center", "role:center_admin"],
-        )
+        return _about(key, self._published(**public_fields(key)))
+
+
+def shown(key: StoredKey, published: Published, snapshot: Published) -> Announcement:
+    """Show a key to who rebuilds; the two make the silo's own messages from their fields."""
+    return _about(key, snapshot(key=published(**public_fields(key))))
+
+
+def _about(key: StoredKey, payload: Message) -> Announcement:
+    return Announcement(
+        event=payload,
+        subject=f"signing_keys/{key.key_name}",
+        subject_version=1,
+        audience=["silo:hospital", "silo:ems", "silo:center", "role:center_admin"],
+    )
 
 
 def public_fields(key: StoredKey) -> dict[str, Any]:

@@ -21,10 +21,12 @@ from chassis.sql import Statement
 Row = TypeVar("Row")
 Answer = TypeVar("Answer", bound=Message)
 
-EACH = 500  # rows that a server-side cursor fetches at once
 LEAST_SECONDS = 0.02  # a transaction that begins with less left would outlive its caller
 # Transaction-local, so that a borrowed connection never carries a tenant to its next borrower.
 SET_TENANT = "SELECT set_config('medport.tenant_id', %(tenant)s, true)"
+
+
+_FETCH = b"FETCH 500 FROM each"
 
 
 class Rows(Protocol):
@@ -72,15 +74,17 @@ class UnitOfWork:
     ) -> AsyncGenerator[Row, None]:
         """Yield every row, however many: the server keeps those that were not asked for yet.
 
-        One at a time: run it to its end, or close it, before the next.
+        Run it to its end before the next; the end of the transaction ends one that was left.
         """
-        async with self._connection.cursor(
-            "each", binary=True, row_factory=statement.rows
-        ) as cursor:
-            cursor.itersize = EACH
-            await cursor.execute(statement.text, {**statement.constants, **parameters})
-            async for row in cursor:
+        # In SQL, not psycopg's server cursor: that one, left behind, would be closed later, on a
+        # connection that is another's by then. FETCH has another row type every time: unprepared.
+        cursor = self._connection.cursor(binary=True, row_factory=statement.rows)
+        known = {**statement.constants, **parameters}
+        await cursor.execute(f"DECLARE each CURSOR FOR {statement.text}", known, prepare=False)
+        while rows := await (await cursor.execute(_FETCH, prepare=False)).fetchall():
+            for row in rows:
                 yield row
+        await cursor.execute(b"CLOSE each", prepare=False)
 
     async def execute(self, statement: Statement[Any], /, **parameters: object) -> int:
         """Return the number of rows changed."""

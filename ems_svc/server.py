@@ -30,8 +30,10 @@ from chassis.paging import Paging
 from chassis.projection import Following, Policy
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
+from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
+from ems_svc import snapshots
 from ems_svc.projectors import (
     awards,
     facilities,
@@ -65,7 +67,11 @@ def compose(kit: Kit) -> Silo:
     envelope = Envelope(event_log_pb2.EmsEvent, "/medport/ems")
     database = Database(kit.pool, envelope, tenant_column="agency_id")
     publishing = Publishing(
-        settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("hospital", "center")
+        settings.database,
+        event_log_pb2.DESCRIPTOR,
+        paging,
+        holds=("hospital", "center"),
+        snapshot=Snapshot(envelope, snapshots.current),
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)

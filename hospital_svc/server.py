@@ -29,9 +29,11 @@ from chassis.paging import Paging
 from chassis.projection import Following
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
+from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
 from chassis.watching import Watching
+from hospital_svc import snapshots
 from hospital_svc.projectors import (
     agencies,
     assignments,
@@ -65,7 +67,11 @@ def compose(kit: Kit) -> Silo:
     envelope = Envelope(event_log_pb2.HospitalEvent, "/medport/hospital")
     database = Database(kit.pool, envelope, tenant_column="hospital_id")
     publishing = Publishing(
-        settings.database, event_log_pb2.DESCRIPTOR, paging, holds=("ems", "center")
+        settings.database,
+        event_log_pb2.DESCRIPTOR,
+        paging,
+        holds=("ems", "center"),
+        snapshot=Snapshot(envelope, snapshots.current),
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)

@@ -30,15 +30,21 @@ def system_configuration(value: SystemConfiguration) -> pb.SystemConfiguration:
     )
 
 
+def public_values(
+    of: SystemConfigurationChanged | SystemConfiguration,
+) -> events.SystemConfigurationChanged:
+    return events.SystemConfigurationChanged(
+        key=of.key,
+        value_type=of.value_type,
+        value=ParseDict(of.value, Value()),
+        is_active=of.is_active,
+        version=of.version,
+    )
+
+
 def configuration_changed(event: SystemConfigurationChanged) -> Announcement:
     return Announcement(
-        event=events.SystemConfigurationChanged(
-            key=event.key,
-            value_type=event.value_type,
-            value=ParseDict(event.value, Value()),
-            is_active=event.is_active,
-            version=event.version,
-        ),
+        event=public_values(event),
         subject=f"system_configurations/{event.configuration_id}",
         subject_version=event.version,
         audience=["silo:hospital", "silo:ems", "role:center_admin"],

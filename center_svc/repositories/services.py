@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from chassis.unit_of_work import Rows, UnitOfWork
 NEWEST = UUID(int=2**128 - 1)  # no id lies behind it
 
 GET = compiled(select(table).where(same_key(table)), into=Service)
+EACH = compiled(select(table).where(table.c.row_version > 0), into=Service)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=Service)
 LOCK_TENANT = compiled(
     select(table).where(table.c.external_id == bindparam("external_id")).with_for_update(),
@@ -36,6 +37,11 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=Service,
 )
+
+
+def each(uow: UnitOfWork) -> AsyncGenerator[Service, None]:
+    """Yield the services that their silos were told of, one by one."""
+    return uow.each(EACH)
 
 
 async def get(rows: Rows, id: UUID) -> Service:

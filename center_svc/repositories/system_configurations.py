@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -17,6 +18,7 @@ from chassis.unit_of_work import Rows, UnitOfWork
 
 _BY_KEY = table.c.key == bindparam("key")
 GET = compiled(select(table).where(_BY_KEY), into=SystemConfiguration)
+EACH = compiled(select(table), into=SystemConfiguration)
 LOCK = compiled(select(table).where(_BY_KEY).with_for_update(), into=SystemConfiguration)
 # A second one that sets the key for the first time waits here, then finds the first one's row.
 ENSURE = compiled(insert(table).on_conflict_do_nothing())
@@ -29,6 +31,11 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=SystemConfiguration,
 )
+
+
+def each(uow: UnitOfWork) -> AsyncGenerator[SystemConfiguration, None]:
+    """Yield every key that was set, one by one."""
+    return uow.each(EACH)
 
 
 async def get(rows: Rows, key: str) -> SystemConfiguration:

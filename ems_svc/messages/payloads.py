@@ -17,8 +17,10 @@ from medport.ems.events.v1 import (
 from chassis.clock import timestamp
 from chassis.wire import money, number, place
 from ems_svc.domain import events as e
+from ems_svc.domain.agencies import Agency
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.transport_bids import TransportBid
+from ems_svc.domain.units import Unit
 from ems_svc.messages import words
 
 
@@ -30,14 +32,14 @@ def payload(event: e.Event) -> Message:  # noqa: PLR0911 - one line per event
                 agency_id=str(agency.agency_id), service_id=str(agency.service_id)
             )
         case e.AgencyUpdated():
-            return _agency(event)
+            return agency_values(event.agency)
         case e.BidSubmitted(bid):
             return transport_bids_pb2.BidSubmitted(
-                trip=_trip(bid), agency_id=str(bid.agency_id), bid=_terms(bid)
+                trip=trip_ref(bid), agency_id=str(bid.agency_id), bid=terms(bid)
             )
         case e.BidRevised(bid):
             return transport_bids_pb2.BidRevised(
-                trip=_trip(bid), agency_id=str(bid.agency_id), bid=_terms(bid)
+                trip=trip_ref(bid), agency_id=str(bid.agency_id), bid=terms(bid)
             )
         case e.BidClosed(bid):
             return _closed(bid)
@@ -51,7 +53,7 @@ def payload(event: e.Event) -> Message:  # noqa: PLR0911 - one line per event
                 change_time=timestamp(at),
             )
         case e.UnitUpdated():
-            return _unit(event)
+            return unit_values(event.unit)
         case e.AccessAudited():
             return _audited(event)
         case _:
@@ -59,7 +61,7 @@ def payload(event: e.Event) -> Message:  # noqa: PLR0911 - one line per event
 
 
 def _of_job(event: e.JobEvent) -> Message:  # noqa: PLR0911 - one line per event
-    job = _job(event.job)
+    job = job_ref(event.job)
     match event:
         case e.AwardConfirmed(confirmed, bid):
             return assignments_pb2.AwardConfirmed(
@@ -110,7 +112,7 @@ def _of_job(event: e.JobEvent) -> Message:  # noqa: PLR0911 - one line per event
             )
 
 
-def _trip(value: TransportBid | Assignment) -> trips_pb2.TripRef:
+def trip_ref(value: TransportBid | Assignment) -> trips_pb2.TripRef:
     return trips_pb2.TripRef(
         hospital_id=str(value.hospital_id),
         transport_request_id=str(value.transport_request_id),
@@ -118,16 +120,16 @@ def _trip(value: TransportBid | Assignment) -> trips_pb2.TripRef:
     )
 
 
-def _job(job: Assignment) -> assignments_pb2.JobRef:
+def job_ref(job: Assignment) -> assignments_pb2.JobRef:
     return assignments_pb2.JobRef(
-        trip=_trip(job),
+        trip=trip_ref(job),
         agency_id=str(job.agency_id),
         assignment_id=str(job.id),
         award_token=str(job.award_token),
     )
 
 
-def _terms(bid: TransportBid) -> transport_bids_pb2.BidTerms:
+def terms(bid: TransportBid) -> transport_bids_pb2.BidTerms:
     return transport_bids_pb2.BidTerms(
         bid_id=str(bid.id),
         bid_version=bid.row_version,
@@ -146,7 +148,7 @@ def _closed(bid: TransportBid) -> transport_bids_pb2.BidClosed:
     return transport_bids_pb2.BidClosed(
         bid_id=str(bid.id),
         agency_id=str(bid.agency_id),
-        trip=_trip(bid),
+        trip=trip_ref(bid),
         status=words.bid_status(bid.status),
         bid_version=bid.row_version,
     )
@@ -169,7 +171,7 @@ def _declined(event: e.AwardDeclined) -> assignments_pb2.AwardDeclined:
 
 def _advanced(event: e.TripAdvanced) -> assignments_pb2.TripAdvanced:
     return assignments_pb2.TripAdvanced(
-        job=_job(event.job),
+        job=job_ref(event.job),
         status=words.job_status(event.status),
         occur_time=timestamp(event.at),
         unit_id=str(event.unit.id),
@@ -180,8 +182,7 @@ def _advanced(event: e.TripAdvanced) -> assignments_pb2.TripAdvanced:
     )
 
 
-def _agency(event: e.AgencyUpdated) -> agencies_pb2.AgencyUpdated:
-    agency = event.agency
+def agency_values(agency: Agency) -> agencies_pb2.AgencyUpdated:
     return agencies_pb2.AgencyUpdated(
         agency_id=str(agency.agency_id),
         name=agency.name,
@@ -197,8 +198,7 @@ def _agency(event: e.AgencyUpdated) -> agencies_pb2.AgencyUpdated:
     )
 
 
-def _unit(event: e.UnitUpdated) -> units_pb2.UnitUpdated:
-    unit = event.unit
+def unit_values(unit: Unit) -> units_pb2.UnitUpdated:
     return units_pb2.UnitUpdated(
         agency_id=str(unit.agency_id),
         unit_id=str(unit.id),

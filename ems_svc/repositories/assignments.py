@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, cast, insert, or_, select, update
@@ -19,6 +19,7 @@ _by_award = table.c.award_token == bindparam("award_token")
 _live = table.c.released_at.is_(None)
 
 GET = compiled(select(table).where(same_key(table)), into=Assignment)
+EACH = compiled(select(table).where(_of_agency), into=Assignment)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=Assignment)
 LOCK_AWARD = compiled(select(table).where(_of_agency, _by_award).with_for_update(), into=Assignment)
 LOCK_LIVE_OF_UNIT = compiled(
@@ -44,6 +45,11 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=Assignment,
 )
+
+
+def each(uow: UnitOfWork, agency_id: UUID) -> AsyncGenerator[Assignment, None]:
+    """Yield all of an agency's jobs, ended ones included, one by one."""
+    return uow.each(EACH, agency_id=agency_id)
 
 
 async def get(rows: Rows, agency_id: UUID, id: UUID) -> Assignment:

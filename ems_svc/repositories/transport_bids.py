@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -25,6 +25,7 @@ _of_agency = table.c.agency_id == bindparam("agency_id")
 _pending = table.c.status == BidStatus.PENDING
 
 GET = compiled(select(table).where(same_key(table)), into=TransportBid)
+EACH = compiled(select(table).where(_of_agency), into=TransportBid)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=TransportBid)
 LIVE = compiled(
     select(table).where(
@@ -67,6 +68,11 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=TransportBid,
 )
+
+
+def each(uow: UnitOfWork, agency_id: UUID) -> AsyncGenerator[TransportBid, None]:
+    """Yield all of an agency's bids, one by one."""
+    return uow.each(EACH, agency_id=agency_id)
 
 
 async def find(rows: Rows, agency_id: UUID, id: UUID) -> TransportBid | None:

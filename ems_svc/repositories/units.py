@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -37,6 +37,7 @@ from ems_svc.tables import unit as table
 _of_agency = table.c.agency_id == bindparam("agency_id")
 
 GET = compiled(select(*stored(table)).where(same_key(table)), into=Unit)
+EACH = compiled(select(*stored(table)).where(_of_agency), into=Unit)
 LOCK = compiled(select(*stored(table)).where(same_key(table)).with_for_update(), into=Unit)
 ADD = compiled(insert(table).values(new_values(table)))
 SAVE = compiled(update(table).where(same_key(table)).values(changed_values(table)))
@@ -80,6 +81,11 @@ BOOK = compiled(
     .returning(*stored(table)),
     into=Unit,
 )
+
+
+def each(uow: UnitOfWork, agency_id: UUID) -> AsyncGenerator[Unit, None]:
+    """Yield an agency's units, retired ones included, one by one."""
+    return uow.each(EACH, agency_id=agency_id)
 
 
 async def get(rows: Rows, agency_id: UUID, id: UUID) -> Unit:

@@ -19,9 +19,33 @@ from hospital_svc.messages.transport_requests import capabilities
 
 def announcement(event: events.Event) -> Announcement:
     """Announce what happened to a trip, in the version that it left behind."""
-    trip = event.trip
+    return _about(event.trip, _payload(event))
+
+
+def shown(trip: TransportRequest, plan: Plan | None) -> Announcement:
+    """Show a trip as it stands; ``plan`` is an open one's."""
+    payload = pb.TransportRequestSnapshot(
+        trip=_ref(trip),
+        trip_number=trip.trip_number,
+        need=_need(trip),
+        leg=number(words.TripLeg, trip.leg),
+        offer_mode=number(words.OfferMode, trip.offer_mode),
+        request_time=timestamp(trip.requested_at),
+        status=number(words.TripStatus, trip.status),
+        award_token=str(trip.award_id or ""),
+        agency_id=str(trip.assigned_agency_id or ""),
+        times=_times(trip),
+        **(_offered(plan) if plan else {"offer_expire_time": timestamp(trip.offer_expires_at)}),
+    )
+    if trip.cancellation_reason:
+        why = number(words.CancellationReason, trip.cancellation_reason)
+        payload.cancellation_reason = why
+    return _about(trip, payload)
+
+
+def _about(trip: TransportRequest, payload: Message) -> Announcement:
     return Announcement(
-        event=_payload(event),
+        event=payload,
         subject=f"transport_requests/{trip.id}",
         subject_version=trip.row_version,
         audience=["silo:ems", "silo:center", "role:center_admin", f"hospital:{trip.hospital_id}"],
@@ -153,19 +177,22 @@ def _asked(trip: TransportRequest) -> Message:
 
 
 def _completed(trip: TransportRequest) -> Message:
-    times = pb.TripTimes(
+    return pb.TransportRequestCompleted(
+        trip=_ref(trip),
+        agency_id=str(trip.assigned_agency_id),
+        award_token=str(trip.award_id),
+        times=_times(trip),
+    )
+
+
+def _times(trip: TransportRequest) -> pb.TripTimes:
+    return pb.TripTimes(
         accept_time=timestamp(trip.accepted_at),
         en_route_time=timestamp(trip.en_route_at),
         arrive_pickup_time=timestamp(trip.arrived_pickup_at),
         pickup_time=timestamp(trip.picked_up_at),
         arrive_destination_time=timestamp(trip.arrived_destination_at),
         complete_time=timestamp(trip.completed_at),
-    )
-    return pb.TransportRequestCompleted(
-        trip=_ref(trip),
-        agency_id=str(trip.assigned_agency_id),
-        award_token=str(trip.award_id),
-        times=times,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.events.v1 import facilities_pb2 as events_pb
 from medport.hospital.v1 import facilities_pb2 as pb
@@ -112,24 +113,34 @@ def directory_facility(of: DirectoryFacility) -> pb.DirectoryFacility:
 
 def changed(of: DirectoryFacility) -> Announcement:
     """Announce a facility as the directory now has it."""
+    return _about(of, events_pb.FacilityChanged(facility=_values(of)))
+
+
+def shown(of: DirectoryFacility) -> Announcement:
+    return _about(of, events_pb.FacilitySnapshot(facility=_values(of)))
+
+
+def _values(of: DirectoryFacility) -> events_pb.Facility:
+    return events_pb.Facility(
+        facility_id=str(of.facility_id),
+        hospital_id=str(of.hospital_id),
+        hospital_name=of.hospital_name,
+        name=of.name,
+        type=number(words.FacilityType, of.type),
+        address=of.address,
+        city=of.city,
+        state=of.state,
+        zip_code=of.zip_code,
+        location=place(of.latitude, of.longitude),
+        capabilities=care(of.capabilities),
+        is_active=of.is_active,
+        facility_version=of.facility_version,
+    )
+
+
+def _about(of: DirectoryFacility, payload: Message) -> Announcement:
     return Announcement(
-        event=events_pb.FacilityChanged(
-            facility=events_pb.Facility(
-                facility_id=str(of.facility_id),
-                hospital_id=str(of.hospital_id),
-                hospital_name=of.hospital_name,
-                name=of.name,
-                type=number(words.FacilityType, of.type),
-                address=of.address,
-                city=of.city,
-                state=of.state,
-                zip_code=of.zip_code,
-                location=place(of.latitude, of.longitude),
-                capabilities=care(of.capabilities),
-                is_active=of.is_active,
-                facility_version=of.facility_version,
-            )
-        ),
+        event=payload,
         subject=f"facilities/{of.facility_id}",
         subject_version=of.facility_version,
         audience=["silo:ems", "silo:center", "role:center_admin", f"hospital:{of.hospital_id}"],

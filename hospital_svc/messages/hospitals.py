@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
 from medport.center.events.v1.services_pb2 import ServiceRegistered
 from medport.common.v1 import vocabulary_pb2 as words
-from medport.hospital.events.v1.hospitals_pb2 import HospitalProvisioned
+from medport.hospital.events.v1.hospitals_pb2 import HospitalProvisioned, HospitalSnapshot
 from medport.hospital.v1 import hospitals_pb2 as pb
 
 from chassis.clock import timestamp
@@ -55,9 +56,19 @@ def registered(service: ServiceRegistered, at: datetime) -> Hospital:
     )
 
 
+def shown(of: Hospital) -> Announcement:
+    known = HospitalProvisioned(hospital_id=str(of.hospital_id), service_id=str(of.service_id))
+    return _about(of, HospitalSnapshot(hospital=known))
+
+
 def provisioned(of: Hospital) -> Announcement:
+    known = HospitalProvisioned(hospital_id=str(of.hospital_id), service_id=str(of.service_id))
+    return _about(of, known)
+
+
+def _about(of: Hospital, payload: Message) -> Announcement:
     return Announcement(
-        event=HospitalProvisioned(hospital_id=str(of.hospital_id), service_id=str(of.service_id)),
+        event=payload,
         subject=f"hospitals/{of.hospital_id}",
         subject_version=1,
         audience=["silo:center", "role:center_admin", f"hospital:{of.hospital_id}"],

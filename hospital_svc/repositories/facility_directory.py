@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, or_, select
@@ -24,6 +24,7 @@ PLACES = compiled(
     .with_for_update(read=True),
     into=Place,
 )
+EACH = compiled(select(table), into=DirectoryFacility)
 LIST = compiled(
     select(table)
     .where(
@@ -45,6 +46,11 @@ PUT = compiled(
 async def places(uow: UnitOfWork, *ids: UUID) -> dict[UUID, Place]:
     """Read the ends of a new trip, and keep them from closing until the trip is there."""
     return {each.facility_id: each for each in await uow.all(PLACES, ids=list(ids))}
+
+
+def each(uow: UnitOfWork) -> AsyncGenerator[DirectoryFacility, None]:
+    """Yield every hospital's facilities, closed ones included, one by one."""
+    return uow.each(EACH)
 
 
 async def list_by_id(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +26,7 @@ LIST = compiled(
     .limit(bindparam("fetch")),
     into=Hospital,
 )
+EACH = compiled(select(table), into=Hospital)
 ALL = compiled(select(table.c.hospital_id), into=lambda each: each)
 ADD = compiled(
     insert(table)
@@ -65,6 +66,11 @@ async def lock(uow: UnitOfWork, id: UUID) -> Hospital:
 
 async def list_by_id(rows: Rows, *, after: Sequence[str] | None, fetch: int) -> list[Hospital]:
     return await rows.all(LIST, after=UUID(after[0]) if after else None, fetch=fetch)
+
+
+def each(uow: UnitOfWork) -> AsyncGenerator[Hospital, None]:
+    """Yield every hospital, one by one."""
+    return uow.each(EACH)
 
 
 async def list_tenants(rows: Rows) -> list[UUID]:

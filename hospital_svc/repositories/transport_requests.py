@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -47,6 +47,9 @@ _agency = bindparam("agency", type_=Uuid)
 _after_at = bindparam("after_at", type_=DateTime(timezone=True))
 _after_id = bindparam("after_id", type_=Uuid)
 
+EACH = compiled(
+    select(table).where(table.c.hospital_id == bindparam("hospital_id")), into=TransportRequest
+)
 GET = compiled(select(table).where(same_key(table)), into=TransportRequest)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=TransportRequest)
 ADD = compiled(
@@ -120,6 +123,11 @@ USES = compiled(
 def missing(id: UUID) -> NotFound:
     """Refuse in the same words a trip that does not exist, and one of another hospital."""
     return NotFound("the trip does not exist", resource="transport_request", id=str(id))
+
+
+def each(uow: UnitOfWork, hospital_id: UUID) -> AsyncGenerator[TransportRequest, None]:
+    """Yield all of a hospital's trips, one by one."""
+    return uow.each(EACH, hospital_id=hospital_id)
 
 
 async def get(rows: Rows, hospital_id: UUID, id: UUID) -> TransportRequest:

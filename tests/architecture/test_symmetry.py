@@ -19,6 +19,7 @@ ROLES = {
     "server",
     "servicers",
     "projectors",
+    "snapshots",
     "timers",
     "messages",
     "repositories",

@@ -46,6 +46,11 @@ class CenterEvent(_message.Message):
     ACCESS_AUDITED_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_PUBLISHED_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_REVOKED_FIELD_NUMBER: _builtins.int
+    SERVICE_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    SYSTEM_CONFIGURATION_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    FEATURE_TOGGLE_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    NOTIFICATION_TEMPLATE_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_SNAPSHOT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def metadata(self) -> _event_log_pb2.EventMetadata:
         """What the writer said."""
@@ -98,6 +103,26 @@ class CenterEvent(_message.Message):
     def signing_key_revoked(self) -> _signing_keys_pb2.SigningKeyRevoked:
         """A key that verifies nothing any more."""
 
+    @_builtins.property
+    def service_snapshot(self) -> _services_pb2.ServiceSnapshot:
+        """A service's current state."""
+
+    @_builtins.property
+    def system_configuration_snapshot(self) -> _system_configurations_pb2.SystemConfigurationSnapshot:
+        """A configuration value as it stands."""
+
+    @_builtins.property
+    def feature_toggle_snapshot(self) -> _feature_toggles_pb2.FeatureToggleSnapshot:
+        """A feature toggle as it stands."""
+
+    @_builtins.property
+    def notification_template_snapshot(self) -> _notification_templates_pb2.NotificationTemplateSnapshot:
+        """A notification template as it stands."""
+
+    @_builtins.property
+    def signing_key_snapshot(self) -> _signing_keys_pb2.SigningKeySnapshot:
+        """A key that verifies the center's tokens."""
+
     def __init__(
         self,
         *,
@@ -114,12 +139,17 @@ class CenterEvent(_message.Message):
         access_audited: _audit_entries_pb2.AccessAudited | None = ...,
         signing_key_published: _signing_keys_pb2.SigningKeyPublished | None = ...,
         signing_key_revoked: _signing_keys_pb2.SigningKeyRevoked | None = ...,
+        service_snapshot: _services_pb2.ServiceSnapshot | None = ...,
+        system_configuration_snapshot: _system_configurations_pb2.SystemConfigurationSnapshot | None = ...,
+        feature_toggle_snapshot: _feature_toggles_pb2.FeatureToggleSnapshot | None = ...,
+        notification_template_snapshot: _notification_templates_pb2.NotificationTemplateSnapshot | None = ...,
+        signing_key_snapshot: _signing_keys_pb2.SigningKeySnapshot | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "feature_toggle_changed", b"feature_toggle_changed", "metadata", b"metadata", "notification_template_changed", b"notification_template_changed", "payload", b"payload", "placement", b"placement", "service_registered", b"service_registered", "service_reinstated", b"service_reinstated", "service_retired", b"service_retired", "service_suspended", b"service_suspended", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "sla_breached", b"sla_breached", "system_configuration_changed", b"system_configuration_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "feature_toggle_changed", b"feature_toggle_changed", "feature_toggle_snapshot", b"feature_toggle_snapshot", "metadata", b"metadata", "notification_template_changed", b"notification_template_changed", "notification_template_snapshot", b"notification_template_snapshot", "payload", b"payload", "placement", b"placement", "service_registered", b"service_registered", "service_reinstated", b"service_reinstated", "service_retired", b"service_retired", "service_snapshot", b"service_snapshot", "service_suspended", b"service_suspended", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "signing_key_snapshot", b"signing_key_snapshot", "sla_breached", b"sla_breached", "system_configuration_changed", b"system_configuration_changed", "system_configuration_snapshot", b"system_configuration_snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "feature_toggle_changed", b"feature_toggle_changed", "metadata", b"metadata", "notification_template_changed", b"notification_template_changed", "payload", b"payload", "placement", b"placement", "service_registered", b"service_registered", "service_reinstated", b"service_reinstated", "service_retired", b"service_retired", "service_suspended", b"service_suspended", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "sla_breached", b"sla_breached", "system_configuration_changed", b"system_configuration_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "feature_toggle_changed", b"feature_toggle_changed", "feature_toggle_snapshot", b"feature_toggle_snapshot", "metadata", b"metadata", "notification_template_changed", b"notification_template_changed", "notification_template_snapshot", b"notification_template_snapshot", "payload", b"payload", "placement", b"placement", "service_registered", b"service_registered", "service_reinstated", b"service_reinstated", "service_retired", b"service_retired", "service_snapshot", b"service_snapshot", "service_suspended", b"service_suspended", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "signing_key_snapshot", b"signing_key_snapshot", "sla_breached", b"sla_breached", "system_configuration_changed", b"system_configuration_changed", "system_configuration_snapshot", b"system_configuration_snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["service_registered", "service_suspended", "service_reinstated", "service_retired", "system_configuration_changed", "feature_toggle_changed", "notification_template_changed", "sla_breached", "access_audited", "signing_key_published", "signing_key_revoked"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["service_registered", "service_suspended", "service_reinstated", "service_retired", "system_configuration_changed", "feature_toggle_changed", "notification_template_changed", "sla_breached", "access_audited", "signing_key_published", "signing_key_revoked", "service_snapshot", "system_configuration_snapshot", "feature_toggle_snapshot", "notification_template_snapshot", "signing_key_snapshot"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -70,3 +70,27 @@ class FeatureToggleChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FeatureToggleChanged: _TypeAlias = FeatureToggleChanged  # noqa: Y015
+
+@_typing.final
+class FeatureToggleSnapshot(_message.Message):
+    """A feature toggle as it stands; part of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_TOGGLE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def feature_toggle(self) -> Global___FeatureToggleChanged:
+        """The whole row."""
+
+    def __init__(
+        self,
+        *,
+        feature_toggle: Global___FeatureToggleChanged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature_toggle", b"feature_toggle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature_toggle", b"feature_toggle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureToggleSnapshot: _TypeAlias = FeatureToggleSnapshot  # noqa: Y015

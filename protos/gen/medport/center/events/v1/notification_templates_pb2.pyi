@@ -65,3 +65,27 @@ class NotificationTemplateChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NotificationTemplateChanged: _TypeAlias = NotificationTemplateChanged  # noqa: Y015
+
+@_typing.final
+class NotificationTemplateSnapshot(_message.Message):
+    """A notification template as it stands; part of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notification_template(self) -> Global___NotificationTemplateChanged:
+        """The whole row."""
+
+    def __init__(
+        self,
+        *,
+        notification_template: Global___NotificationTemplateChanged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notification_template", b"notification_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_template", b"notification_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotificationTemplateSnapshot: _TypeAlias = NotificationTemplateSnapshot  # noqa: Y015

@@ -266,3 +266,57 @@ class ServiceRetired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServiceRetired: _TypeAlias = ServiceRetired  # noqa: Y015
+
+@_typing.final
+class ServiceSnapshot(_message.Message):
+    """A service that its silo was told of, as it stands; part of a snapshot. It invites nobody: the
+    one-time token travels once, with ServiceRegistered.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_ID_FIELD_NUMBER: _builtins.int
+    SERVICE_TYPE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    SERVICE_NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ADDED_BY_FIELD_NUMBER: _builtins.int
+    ADD_TIME_FIELD_NUMBER: _builtins.int
+    REGISTRY_VERSION_FIELD_NUMBER: _builtins.int
+    service_id: _builtins.str
+    """The registry entry."""
+    service_type: _vocabulary_pb2.ServiceType.ValueType
+    """Which silo the tenant lives in."""
+    external_id: _builtins.str
+    """Id of the tenant."""
+    service_name: _builtins.str
+    """Name of the hospital or agency."""
+    status: _vocabulary_pb2.RegistryStatus.ValueType
+    """Its standing; PENDING until its silo has answered."""
+    added_by: _builtins.str
+    """The center user who registered it."""
+    registry_version: _builtins.int
+    """Version of the registry entry."""
+    @_builtins.property
+    def add_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered."""
+
+    def __init__(
+        self,
+        *,
+        service_id: _builtins.str = ...,
+        service_type: _vocabulary_pb2.ServiceType.ValueType = ...,
+        external_id: _builtins.str = ...,
+        service_name: _builtins.str = ...,
+        status: _vocabulary_pb2.RegistryStatus.ValueType = ...,
+        added_by: _builtins.str = ...,
+        add_time: _timestamp_pb2.Timestamp | None = ...,
+        registry_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_time", b"add_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_time", b"add_time", "added_by", b"added_by", "external_id", b"external_id", "registry_version", b"registry_version", "service_id", b"service_id", "service_name", b"service_name", "service_type", b"service_type", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceSnapshot: _TypeAlias = ServiceSnapshot  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/center/events/v1/signing_keys.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x01\n\x13SigningKeyPublished\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x33\n\x0fnot_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x11SigningKeyRevoked\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/center/events/v1/signing_keys.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x01\n\x13SigningKeyPublished\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x33\n\x0fnot_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x11SigningKeyRevoked\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x12SigningKeySnapshot\x12:\n\x03key\x18\x01 \x01(\x0b\x32-.medport.center.events.v1.SigningKeyPublishedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINGKEYPUBLISHED']._serialized_end=290
   _globals['_SIGNINGKEYREVOKED']._serialized_start=292
   _globals['_SIGNINGKEYREVOKED']._serialized_end=378
+  _globals['_SIGNINGKEYSNAPSHOT']._serialized_start=380
+  _globals['_SIGNINGKEYSNAPSHOT']._serialized_end=460
 # @@protoc_insertion_point(module_scope)

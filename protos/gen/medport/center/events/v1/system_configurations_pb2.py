@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4medport/center/events/v1/system_configurations.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x88\x01\n\x1aSystemConfigurationChanged\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nvalue_type\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4medport/center/events/v1/system_configurations.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x88\x01\n\x1aSystemConfigurationChanged\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nvalue_type\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03\"q\n\x1bSystemConfigurationSnapshot\x12R\n\x14system_configuration\x18\x01 \x01(\x0b\x32\x34.medport.center.events.v1.SystemConfigurationChangedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,4 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_start=113
   _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_end=249
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_start=251
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_end=364
 # @@protoc_insertion_point(module_scope)

@@ -56,3 +56,27 @@ class SystemConfigurationChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SystemConfigurationChanged: _TypeAlias = SystemConfigurationChanged  # noqa: Y015
+
+@_typing.final
+class SystemConfigurationSnapshot(_message.Message):
+    """A configuration value as it stands; part of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYSTEM_CONFIGURATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def system_configuration(self) -> Global___SystemConfigurationChanged:
+        """The whole row."""
+
+    def __init__(
+        self,
+        *,
+        system_configuration: Global___SystemConfigurationChanged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["system_configuration", b"system_configuration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["system_configuration", b"system_configuration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SystemConfigurationSnapshot: _TypeAlias = SystemConfigurationSnapshot  # noqa: Y015

@@ -52,6 +52,8 @@ class HospitalEvent(_message.Message):
     SIGNING_KEY_REVOKED_FIELD_NUMBER: _builtins.int
     TRANSPORT_REQUEST_SNAPSHOT_FIELD_NUMBER: _builtins.int
     FACILITY_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    HOSPITAL_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_SNAPSHOT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def metadata(self) -> _event_log_pb2.EventMetadata:
         """What the writer said."""
@@ -136,6 +138,14 @@ class HospitalEvent(_message.Message):
     def facility_snapshot(self) -> _facilities_pb2.FacilitySnapshot:
         """A facility's current state."""
 
+    @_builtins.property
+    def hospital_snapshot(self) -> _hospitals_pb2.HospitalSnapshot:
+        """A hospital that can work."""
+
+    @_builtins.property
+    def signing_key_snapshot(self) -> _signing_keys_pb2.SigningKeySnapshot:
+        """A key that signs tokens."""
+
     def __init__(
         self,
         *,
@@ -160,12 +170,14 @@ class HospitalEvent(_message.Message):
         signing_key_revoked: _signing_keys_pb2.SigningKeyRevoked | None = ...,
         transport_request_snapshot: _transport_requests_pb2.TransportRequestSnapshot | None = ...,
         facility_snapshot: _facilities_pb2.FacilitySnapshot | None = ...,
+        hospital_snapshot: _hospitals_pb2.HospitalSnapshot | None = ...,
+        signing_key_snapshot: _signing_keys_pb2.SigningKeySnapshot | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "award_revoked", b"award_revoked", "cancellation_requested", b"cancellation_requested", "facility_changed", b"facility_changed", "facility_snapshot", b"facility_snapshot", "hospital_provisioned", b"hospital_provisioned", "metadata", b"metadata", "patient_receipt_confirmed", b"patient_receipt_confirmed", "payload", b"payload", "placement", b"placement", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "transport_request_awarded", b"transport_request_awarded", "transport_request_cancelled", b"transport_request_cancelled", "transport_request_completed", b"transport_request_completed", "transport_request_created", b"transport_request_created", "transport_request_expired", b"transport_request_expired", "transport_request_progressed", b"transport_request_progressed", "transport_request_reopened", b"transport_request_reopened", "transport_request_snapshot", b"transport_request_snapshot", "transport_request_updated", b"transport_request_updated", "trip_conflict_detected", b"trip_conflict_detected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "award_revoked", b"award_revoked", "cancellation_requested", b"cancellation_requested", "facility_changed", b"facility_changed", "facility_snapshot", b"facility_snapshot", "hospital_provisioned", b"hospital_provisioned", "hospital_snapshot", b"hospital_snapshot", "metadata", b"metadata", "patient_receipt_confirmed", b"patient_receipt_confirmed", "payload", b"payload", "placement", b"placement", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "signing_key_snapshot", b"signing_key_snapshot", "transport_request_awarded", b"transport_request_awarded", "transport_request_cancelled", b"transport_request_cancelled", "transport_request_completed", b"transport_request_completed", "transport_request_created", b"transport_request_created", "transport_request_expired", b"transport_request_expired", "transport_request_progressed", b"transport_request_progressed", "transport_request_reopened", b"transport_request_reopened", "transport_request_snapshot", b"transport_request_snapshot", "transport_request_updated", b"transport_request_updated", "trip_conflict_detected", b"trip_conflict_detected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "award_revoked", b"award_revoked", "cancellation_requested", b"cancellation_requested", "facility_changed", b"facility_changed", "facility_snapshot", b"facility_snapshot", "hospital_provisioned", b"hospital_provisioned", "metadata", b"metadata", "patient_receipt_confirmed", b"patient_receipt_confirmed", "payload", b"payload", "placement", b"placement", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "transport_request_awarded", b"transport_request_awarded", "transport_request_cancelled", b"transport_request_cancelled", "transport_request_completed", b"transport_request_completed", "transport_request_created", b"transport_request_created", "transport_request_expired", b"transport_request_expired", "transport_request_progressed", b"transport_request_progressed", "transport_request_reopened", b"transport_request_reopened", "transport_request_snapshot", b"transport_request_snapshot", "transport_request_updated", b"transport_request_updated", "trip_conflict_detected", b"trip_conflict_detected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_audited", b"access_audited", "award_revoked", b"award_revoked", "cancellation_requested", b"cancellation_requested", "facility_changed", b"facility_changed", "facility_snapshot", b"facility_snapshot", "hospital_provisioned", b"hospital_provisioned", "hospital_snapshot", b"hospital_snapshot", "metadata", b"metadata", "patient_receipt_confirmed", b"patient_receipt_confirmed", "payload", b"payload", "placement", b"placement", "signing_key_published", b"signing_key_published", "signing_key_revoked", b"signing_key_revoked", "signing_key_snapshot", b"signing_key_snapshot", "transport_request_awarded", b"transport_request_awarded", "transport_request_cancelled", b"transport_request_cancelled", "transport_request_completed", b"transport_request_completed", "transport_request_created", b"transport_request_created", "transport_request_expired", b"transport_request_expired", "transport_request_progressed", b"transport_request_progressed", "transport_request_reopened", b"transport_request_reopened", "transport_request_snapshot", b"transport_request_snapshot", "transport_request_updated", b"transport_request_updated", "trip_conflict_detected", b"trip_conflict_detected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["transport_request_created", "transport_request_updated", "transport_request_awarded", "award_revoked", "transport_request_reopened", "transport_request_progressed", "cancellation_requested", "transport_request_cancelled", "transport_request_expired", "transport_request_completed", "patient_receipt_confirmed", "trip_conflict_detected", "hospital_provisioned", "facility_changed", "access_audited", "signing_key_published", "signing_key_revoked", "transport_request_snapshot", "facility_snapshot"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["transport_request_created", "transport_request_updated", "transport_request_awarded", "award_revoked", "transport_request_reopened", "transport_request_progressed", "cancellation_requested", "transport_request_cancelled", "transport_request_expired", "transport_request_completed", "patient_receipt_confirmed", "trip_conflict_detected", "hospital_provisioned", "facility_changed", "access_audited", "signing_key_published", "signing_key_revoked", "transport_request_snapshot", "facility_snapshot", "hospital_snapshot", "signing_key_snapshot"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/hospital/events/v1/hospitals.proto\x12\x1amedport.hospital.events.v1\">\n\x13HospitalProvisioned\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/hospital/events/v1/hospitals.proto\x12\x1amedport.hospital.events.v1\">\n\x13HospitalProvisioned\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\"U\n\x10HospitalSnapshot\x12\x41\n\x08hospital\x18\x01 \x01(\x0b\x32/.medport.hospital.events.v1.HospitalProvisionedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,4 +33,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HOSPITALPROVISIONED']._serialized_start=74
   _globals['_HOSPITALPROVISIONED']._serialized_end=136
+  _globals['_HOSPITALSNAPSHOT']._serialized_start=138
+  _globals['_HOSPITALSNAPSHOT']._serialized_end=223
 # @@protoc_insertion_point(module_scope)

@@ -41,3 +41,27 @@ class HospitalProvisioned(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HospitalProvisioned: _TypeAlias = HospitalProvisioned  # noqa: Y015
+
+@_typing.final
+class HospitalSnapshot(_message.Message):
+    """A hospital that can work; part of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hospital(self) -> Global___HospitalProvisioned:
+        """The hospital, as it was announced."""
+
+    def __init__(
+        self,
+        *,
+        hospital: Global___HospitalProvisioned | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hospital", b"hospital"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital", b"hospital"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HospitalSnapshot: _TypeAlias = HospitalSnapshot  # noqa: Y015

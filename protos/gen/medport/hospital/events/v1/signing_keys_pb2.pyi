@@ -86,3 +86,27 @@ class SigningKeyRevoked(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SigningKeyRevoked: _TypeAlias = SigningKeyRevoked  # noqa: Y015
+
+@_typing.final
+class SigningKeySnapshot(_message.Message):
+    """A key that signs, or signed, its users' access tokens; part of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___SigningKeyPublished:
+        """The key, as it was announced."""
+
+    def __init__(
+        self,
+        *,
+        key: Global___SigningKeyPublished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SigningKeySnapshot: _TypeAlias = SigningKeySnapshot  # noqa: Y015

@@ -809,7 +809,7 @@ class TransportRequestSnapshot(_message.Message):
 
     @_builtins.property
     def offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TripOffer]:
-        """The preferred agencies, in waves."""
+        """The preferred agencies, in waves, by the preferences as they stand; empty unless it is open."""
 
     @_builtins.property
     def broadcast_time(self) -> _timestamp_pb2.Timestamp:
