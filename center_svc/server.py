@@ -51,6 +51,7 @@ from chassis.timers import every
 from chassis.unit_of_work import Database
 
 SLA_SECONDS = 5.0
+COUNTED = "facts count events, of which rows show the last: recompute them from the whole log"
 
 
 def compose(kit: Kit) -> Silo:
@@ -97,6 +98,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
             ],
             turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("hospital"),
+            without_log=COUNTED,
         ),
         Following(
             source="ems",
@@ -112,6 +114,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
             ],
             turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("ems"),
+            without_log=COUNTED,
         ),
     ]
 

@@ -48,7 +48,8 @@ class Following:
     to these full names; none means all that this silo may see. ``projects`` are called for each
     event in their order; ``bookmarked`` is told the source's clock whenever everything that it had
     announced by then has had its effect here. ``turn`` begins each of its transactions: followings
-    that write the same rows take turns there.
+    that write the same rows take turns there. ``without_log`` says why the source's current rows
+    do not stand in for events that its log has lost: the consumer halts, and an operator reads it.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Following:
     heartbeat_seconds: float = 5.0
     turn: Callable[[UnitOfWork], Awaitable[None]] = no_turn
     bookmarked: Callable[[datetime], None] = lambda _: None
+    without_log: str = ""
 
 
 def received(event: Any) -> Received | None:

@@ -41,6 +41,9 @@ _HALTS = {
     "EVENT_TYPE_FORBIDDEN",
 }
 
+# Of these, the ones that say: some of what follows the checkpoint is nowhere any more.
+_LOST = {"RESUME_POINT_COMPACTED", "LOG_TRUNCATED"}
+
 Result = TypeVar("Result")
 
 
@@ -166,12 +169,16 @@ class Follower:
             if not is_passing(fault):
                 telemetry.fault(fault, consumer=lease.consumer, source=lease.source)
         if reason in _HALTS:
-            raise Halted(reason)
+            raise Halted(self._explained(reason))
         telemetry.log.info("stream_ended", source=lease.source, reason=reason)
         metrics.RECONNECTS.labels(*self._labels, reason).inc()
         if asyncio.get_running_loop().time() - began > HEALTHY_SECONDS:
             backoff.reset()
         return backoff.next() if wait is None else wait
+
+    def _explained(self, reason: str) -> str:
+        why_not = self._following.without_log if reason in _LOST else ""
+        return f"{reason}: {why_not}" if why_not else reason
 
     async def _consume(self, effects: Effects, backoff: Backoff) -> float | None:
         """Apply one stream; return what its StreamEnd asks to wait, None if it said nothing."""

@@ -116,6 +116,7 @@ def followings(clock: Clock) -> list[Following]:
                 partial(transport_requests.project, clock=clock),
                 partial(awards.project, clock=clock),
             ],
+            without_log="a trip's row answers no award, and ends no bid or job that lost it",
         ),
         Following(
             source="center",
@@ -129,6 +130,7 @@ def followings(clock: Clock) -> list[Following]:
                 notification_templates.project,
             ],
             policy=Policy.HALT,
+            without_log="only the log holds the invitations of agencies registered meanwhile",
         ),
     ]
 

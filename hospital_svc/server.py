@@ -119,6 +119,7 @@ def _followings(timeouts: AwardTimeouts) -> list[Following]:
                 units.project,
             ],
             bookmarked=timeouts.bookmarked,
+            without_log="a job's row shows where it stands, not the answers that move its trip",
         ),
         Following(
             source="center",
@@ -131,6 +132,7 @@ def _followings(timeouts: AwardTimeouts) -> list[Following]:
                 system_configurations.project,
                 notification_templates.project,
             ],
+            without_log="only the log holds the invitations of hospitals registered meanwhile",
         ),
     ]
 

@@ -77,6 +77,7 @@ class Consumer:
         projects: Sequence[Project] = (note,),
         policy: Policy = Policy.PARK_SUBJECT,
         heartbeat: float = 1.0,
+        without_log: str = "",
     ) -> Follower:
         following = Following(
             source="hospital",
@@ -85,6 +86,7 @@ class Consumer:
             projects=projects,
             policy=policy,
             heartbeat_seconds=heartbeat,
+            without_log=without_log,
         )
         address = f"127.0.0.1:{port}"
         follower = Follower(

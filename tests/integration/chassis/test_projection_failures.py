@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from tests.support.black_holes import path_to
-from tests.support.databases import Databases
-from tests.support.event_consumers import LEDGER, Consumer, consuming, outage
+from tests.support.databases import Databases, superuser_of
+from tests.support.event_consumers import LEDGER, Consumer, consuming, outage, until
 from tests.support.event_logs import a_provision, lay
-from tests.support.event_streams import Silo, serving
+from tests.support.event_streams import Silo, serving, until_head
 
 
 @pytest.fixture
@@ -122,3 +122,22 @@ async def test_chaos_never_gives_an_event_two_effects_or_none(
             await asyncio.sleep(chance.random() / 5)
     await consumer.until_at(announced, seconds=30)
     assert consumer.ledger() == list(range(1, announced + 1))
+
+
+async def test_a_consumer_that_the_log_left_behind_halts_and_says_why(
+    silo: Silo, consumer: Consumer
+) -> None:
+    why = "rows tell nobody who waits for an answer"
+    first = await consumer.follow(silo)
+    await silo.announce(a_provision())
+    await consumer.until_at(1)
+    await first.stop()
+    await silo.announce(a_provision(), a_provision(), a_provision())
+    await until_head(silo, 4)
+    with psycopg.connect(superuser_of(silo.dsn), autocommit=True) as admin:
+        admin.execute("UPDATE event_log_head SET first_position = 4")
+    await consumer.follow(silo, without_log=why)
+    state = "SELECT state || ' ' || state_reason FROM consumer_checkpoint WHERE state = 'HALTED'"
+    halted = f"HALTED RESUME_POINT_COMPACTED: {why}"
+    await until(lambda: consumer.one(f"SELECT coalesce(({state}), '')") == halted)
+    assert consumer.position() == 1
