@@ -11,6 +11,7 @@ import pytest
 
 from chassis import checkpoint, dead_letter
 from chassis.projection import Policy, Received
+from chassis.projection_feed import MOST_EVENTS
 from chassis.sql import written
 from chassis.unit_of_work import UnitOfWork
 from tests.support.databases import Databases, superuser_of
@@ -55,6 +56,16 @@ async def test_every_event_has_its_effect_once_and_in_order(silo: Silo, consumer
     await _announce(silo, 5)
     await consumer.until_at(50)
     assert consumer.ledger() == list(range(1, 51))
+
+
+async def test_a_backlog_is_caught_up_with_in_short_transactions(
+    silo: Silo, consumer: Consumer
+) -> None:
+    await _announce(silo, 2 * MOST_EVENTS + 1)
+    await consumer.follow(silo)
+    await consumer.until_at(2 * MOST_EVENTS + 1)
+    sizes = "SELECT max(size) FROM (SELECT count(*) AS size FROM ledger GROUP BY xmin::text) frames"
+    assert consumer.one(sizes) == MOST_EVENTS
 
 
 async def test_a_new_process_goes_on_where_the_old_one_stopped(
