@@ -1,6 +1,7 @@
 """The rows behind accounts: users, and the addresses that they log in with.
 
-The silos' user tables have these columns in common; ``permissions`` only Center's has.
+The silos' user tables have these columns in common; ``permissions`` only Center's has, ``unit_id``
+only EMS's.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Account:
     is_active: bool
     role: str
     permissions: list[str]
+    unit_id: UUID | None
 
     def principal(self, silo: str, tenant: UUID | None, session_id: UUID) -> Principal:
         return Principal(
@@ -55,6 +57,7 @@ class Account:
             tenant_id=tenant,
             permissions=frozenset(self.permissions),
             session_id=session_id,
+            unit_id=self.unit_id,
         )
 
 
@@ -121,8 +124,14 @@ def _account(user: Table) -> Select[Any]:
         "permissions"
     )  # only Center's users have any
     permissions = user.c.get("permissions", none)
+    unit_id = user.c.get("unit_id", null().label("unit_id"))  # only a crew has one
     return select(
-        user.c.id.label("user_id"), user.c.password_hash, user.c.is_active, user.c.role, permissions
+        user.c.id.label("user_id"),
+        user.c.password_hash,
+        user.c.is_active,
+        user.c.role,
+        permissions,
+        unit_id,
     )
 
 

@@ -24,6 +24,7 @@ class Principal:
     tenant_id: UUID | None = None
     permissions: frozenset[str] = frozenset()
     session_id: UUID | None = None
+    unit_id: UUID | None = None  # that an agency's crew staffs
 
 
 def caller() -> Principal:

@@ -71,6 +71,7 @@ def mint(key: SigningKey, principal: Principal, audience: str, now: datetime) ->
         "exp": int(expires.timestamp()),
         **_present("tenant", principal.tenant_id),
         **_present("sid", principal.session_id),
+        **_present("unit", principal.unit_id),
     }
     header = {"kid": key.kid, "typ": TYPE}
     return AccessToken(jwt.encode(claims, key.private_key, ALGORITHM, header), expires)

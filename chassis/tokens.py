@@ -268,6 +268,7 @@ def _principal(claims: dict[str, Any], key: VerificationKey) -> Principal:
             tenant_id=_optional(claims, "tenant"),
             permissions=frozenset(claims["perms"]),
             session_id=_optional(claims, "sid"),
+            unit_id=_optional(claims, "unit"),
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise _refused() from error
@@ -279,6 +280,7 @@ def _principal(claims: dict[str, Any], key: VerificationKey) -> Principal:
         or has_tenant is (principal.tenant_id is None)
         or is_process is not (principal.session_id is None)
         or (principal.permissions and key.silo != "center")
+        or (principal.unit_id is not None and key.silo != "ems")
     ):
         raise _refused()
     return principal

@@ -20,6 +20,8 @@ class Viewer:
     is_own: bool = False
     agency_id: UUID | None = None
     is_billing: bool = False
+    is_crew: bool = False
+    unit_id: UUID | None = None
 
     def sees(self, trip: TransportRequest, at: datetime) -> frozenset[str]:
         """Return the fields about the patient to show; raises NotFound for another's trip."""
@@ -28,6 +30,8 @@ class Viewer:
         if self.agency_id is None:
             return frozenset()
         seen = viewers.of_agency(trip, self.agency_id, is_billing=self.is_billing, at=at)
+        if self.is_crew and not viewers.is_carried_by(trip, self.unit_id):
+            seen = None
         if seen is None:  # the same answer as for a trip that does not exist
             raise missing(trip.id)
         return seen
@@ -37,7 +41,12 @@ def viewer(hospital_id: UUID) -> Viewer:
     """Return the caller's view; raises PermissionDenied for a user of another hospital."""
     caller, scopes = auth.caller(), auth.scopes()
     if "AWARDED_AGENCY" in scopes and caller.tenant_id is not None:
-        return Viewer(agency_id=caller.tenant_id, is_billing=caller.roles == {"EMS_BILLING"})
+        return Viewer(
+            agency_id=caller.tenant_id,
+            is_billing=caller.roles == {"EMS_BILLING"},
+            is_crew=caller.roles == {"EMS_CREW"},
+            unit_id=caller.unit_id,
+        )
     if "OWN_TENANT" in scopes and caller.tenant_id == hospital_id:
         return Viewer(is_own=True)
     if "ANY_TENANT" in scopes:

@@ -22,6 +22,11 @@ BILLED = frozenset({"patient_id", "special_requirements"})
 BILLED_FOR = timedelta(days=90)
 
 
+def is_carried_by(trip: TransportRequest, unit_id: UUID | None) -> bool:
+    """Tell whether a crew of this unit has the job; one without a unit has none."""
+    return unit_id is not None and trip.assigned_unit_id == unit_id
+
+
 def of_agency(
     trip: TransportRequest, agency_id: UUID, *, is_billing: bool, at: datetime
 ) -> frozenset[str] | None:

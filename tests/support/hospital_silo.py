@@ -110,7 +110,12 @@ class HospitalSilo:
         return bearer((await sessions.CreateSession(request, timeout=20)).access_token)
 
     def user_of(
-        self, silo: str, role: str, tenant: UUID | None = None, *permissions: str
+        self,
+        silo: str,
+        role: str,
+        tenant: UUID | None = None,
+        *permissions: str,
+        unit_id: UUID | None = None,
     ) -> Metadata:
         """Call as a user of another silo, by a token that its key signed for the hospital."""
         principal = Principal(
@@ -120,6 +125,7 @@ class HospitalSilo:
             tenant_id=tenant,
             permissions=frozenset(permissions),
             session_id=uuid4(),
+            unit_id=unit_id,
         )
         return bearer(mint(self.keys[silo], principal, "hospital", utc_now()).bearer)
 

@@ -12,6 +12,7 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import assignments_pb2
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
+from chassis.clock import timestamp, utc_now
 from tests.support.hospital_silo import HospitalSilo, Metadata, hospital_silo, refused
 from tests.support.hospital_trips import PHI, Ward, ward
 
@@ -70,6 +71,26 @@ async def test_the_agency_sees_the_patient_while_the_trip_is_its_own(mercy: Ward
     dropped = assignments_pb2.TripDropped(job=mercy.job(taken), reason="BREAKDOWN")
     await mercy.silo.hear(dropped)
     assert (await refused(get(mercy, taken.id, dispatcher(mercy)))).code is NOT_FOUND
+
+
+async def test_a_crew_sees_the_patient_of_its_own_unit_alone(mercy: Ward) -> None:
+    trip, unit_id = await mercy.accepted(), uuid4()
+
+    def crew(unit: UUID | None) -> Metadata:
+        return mercy.silo.user_of("ems", "EMS_CREW", mercy.agency_id, unit_id=unit)
+
+    assert (await refused(get(mercy, trip.id, crew(unit_id)))).code is NOT_FOUND
+    assigned = assignments_pb2.UnitAssigned(
+        job=mercy.job(trip),
+        unit_id=str(unit_id),
+        unit_number="M1",
+        assign_time=timestamp(utc_now()),
+    )
+    await mercy.silo.hear(assigned)
+    seen = (await get(mercy, trip.id, crew(unit_id))).transport_request
+    assert seen.patient_id.startswith(PHI[0])
+    for other in (crew(uuid4()), crew(None)):
+        assert (await refused(get(mercy, trip.id, other))).code is NOT_FOUND
 
 
 async def test_after_completion_billing_alone_sees_who_it_was(mercy: Ward) -> None:

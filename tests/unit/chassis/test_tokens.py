@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -175,6 +175,7 @@ async def test_a_header_says_what_ours_say(world: World, header: dict[str, Any])
         {"roles": ["SERVICE"]},
         {"roles": 7},
         {"perms": ["TRIP_OVERRIDE"]},
+        {"unit": str(UUID(int=7))},  # which only a crew has
         {"jti": None},
     ],
     ids=str,

@@ -92,8 +92,8 @@ class TransportRequestServiceServicer:
 
     def GetTransportRequest(self, request, context):
         """Reads a trip. The hospital's users see the patient; so do the users of the agency it is
-        awarded to, until it is completed, and its billing clerks for 90 days after; the center does
-        not.
+        awarded to, a crew only when its unit carries the patient, until it is completed, and the
+        agency's billing clerks for 90 days after; the center does not.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND.
         """

@@ -38,8 +38,8 @@ class TransportRequestServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TransportRequestServiceAsyncStub: ...
     GetTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTransportRequestRequest, _transport_requests_pb2.GetTransportRequestResponse]
     """Reads a trip. The hospital's users see the patient; so do the users of the agency it is
-    awarded to, until it is completed, and its billing clerks for 90 days after; the center does
-    not.
+    awarded to, a crew only when its unit carries the patient, until it is completed, and the
+    agency's billing clerks for 90 days after; the center does not.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND.
     """
@@ -116,8 +116,8 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTransportRequestRequest, _transport_requests_pb2.GetTransportRequestResponse]  # type: ignore[assignment]
     """Reads a trip. The hospital's users see the patient; so do the users of the agency it is
-    awarded to, until it is completed, and its billing clerks for 90 days after; the center does
-    not.
+    awarded to, a crew only when its unit carries the patient, until it is completed, and the
+    agency's billing clerks for 90 days after; the center does not.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND.
     """
@@ -197,8 +197,8 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transport_requests_pb2.GetTransportRequestResponse, _abc.Awaitable[_transport_requests_pb2.GetTransportRequestResponse]]:
         """Reads a trip. The hospital's users see the patient; so do the users of the agency it is
-        awarded to, until it is completed, and its billing clerks for 90 days after; the center does
-        not.
+        awarded to, a crew only when its unit carries the patient, until it is completed, and the
+        agency's billing clerks for 90 days after; the center does not.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND.
         """
