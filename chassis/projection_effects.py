@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from chassis import call, checkpoint, dead_letter, telemetry
@@ -20,6 +22,9 @@ from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, UnitOfWork
 
 ATTEMPTS = 5
+# What a transaction has locked, callers wait for: on a busy machine they stood still for 2 s behind
+# a frame of 25 events (measured), and exhausted the pool.
+LONG_SECONDS = 0.1
 
 _BOUND = written("SET LOCAL statement_timeout = '5s'")
 
@@ -62,7 +67,8 @@ class Effects:
     async def apply(self, events: Sequence[Any], target: Place) -> None:
         """Apply ``events``, all of them behind ``place``, and move the checkpoint to ``target``.
 
-        A frame is one transaction. Only one that fails is halved until the event is found.
+        A frame is one transaction, or several when it takes long. Only what fails is halved until
+        the event is found.
         """
         try:
             await self._lasting(events, target)
@@ -71,6 +77,7 @@ class Effects:
         except Exception as fault:
             if not events:
                 raise
+            events = [each for each in events if each.placement.position > self.place.position]
             if len(events) == 1:
                 await self._insist(events[0], target, fault)
                 return
@@ -104,24 +111,36 @@ class Effects:
         backoff = Backoff(0.02, 1.0)
         while True:
             try:
-                await self._transaction(events, target)
+                events = await self._transaction(events, target)
             except Exception as fault:
                 if not is_passing(fault):
                     raise
                 telemetry.log.warning("effects_postponed", why=why(fault))
                 await asyncio.sleep(backoff.next())
             else:
-                return
+                if not events:
+                    return
 
-    async def _transaction(self, events: Sequence[Any], target: Place) -> None:
+    async def _transaction(self, events: Sequence[Any], target: Place) -> Sequence[Any]:
+        """Apply as much as fits into a short transaction; return what is left."""
         async with self._begin() as uow:
-            for event in events:
-                if event.metadata.subject in self._parked:
-                    await self._park(uow, event, BEHIND_PARKED, attempts=0)
-                else:
-                    await self._project(uow, event)
-            await checkpoint.advance(uow, self._lease, self.place, target)
-        self.place = target
+            until = time.monotonic() + LONG_SECONDS
+            done, place = 0, target
+            for event, following in pairwise((*events, None)):
+                await self._apply_one(uow, event)
+                done += 1
+                if time.monotonic() > until and following and _is_between(event, following):
+                    place = self.place.half_way(event.placement.position, event.placement.epoch)
+                    break
+            await checkpoint.advance(uow, self._lease, self.place, place)
+        self.place = place
+        return events[done:]
+
+    async def _apply_one(self, uow: UnitOfWork, event: Any) -> None:
+        if event.metadata.subject in self._parked:
+            await self._park(uow, event, BEHIND_PARKED, attempts=0)
+        else:
+            await self._project(uow, event)
 
     async def _insist(self, event: Any, target: Place, fault: Exception) -> None:
         """Try one event five times in all, for its cause may pass; then park it, or halt."""
@@ -192,3 +211,8 @@ class Effects:
             await self._following.turn(uow)  # not bounded: no event is to blame for the wait
             await uow.execute(_BOUND)
             yield uow
+
+
+def _is_between(event: Any, following: Any) -> bool:
+    """Tell whether the source's transaction ends here: what it did at once stays together."""
+    return bool(following.placement.transaction_first != event.placement.transaction_first)
