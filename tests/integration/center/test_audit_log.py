@@ -14,6 +14,8 @@ from uuid import UUID, uuid4
 import grpc
 import psycopg
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.interval_pb2 import Interval
 from medport.center.v1 import audit_log_pb2 as pb
 from medport.center.v1 import services_pb2
 from medport.common.v1 import vocabulary_pb2 as words
@@ -177,6 +179,9 @@ async def test_the_center_reads_with_permission_only(silo: Center) -> None:
     assert (await silo.audit.ListAuditLogs(request, metadata=reader)).audit_logs
 
 
+BEFORE, AFTER = Timestamp(seconds=1_800_000_000), Timestamp(seconds=1_800_000_001)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -185,6 +190,7 @@ async def test_the_center_reads_with_permission_only(silo: Center) -> None:
         {"filter": pb.AuditLogFilter(user_id="nobody")},
         {"filter": pb.AuditLogFilter(source_silos=[words.SILO_UNSPECIFIED])},
         {"filter": pb.AuditLogFilter(actions=["DROP TABLE;"])},
+        {"filter": pb.AuditLogFilter(occur_time=Interval(start_time=AFTER, end_time=BEFORE))},
     ],
 )
 async def test_bad_questions_are_refused(silo: Center, bad: dict[str, Any]) -> None:
