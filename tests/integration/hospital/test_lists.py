@@ -74,7 +74,7 @@ async def test_filters_are_or_inside_and_across(mercy: Ward) -> None:
         ({"filter": {"origin_facility_id": "x"}}, "filter.origin_facility_id"),
         (
             {"filter": {"request_time": {"start_time": {"seconds": 253402300800}}}},
-            "filter.request_time",
+            "filter.request_time.start_time",
         ),
         (
             {
