@@ -43,7 +43,7 @@ def in_front(data: DataDirectory, wish: Wish, console: Console) -> int:
             _say(f"the mesh serves on 127.0.0.1:{chosen.ports['router']}")
             if wish.demo and not asked.to_end:
                 _play(data)
-            if not asked.to_end:
+            if console.is_terminal and not asked.to_end:  # a log needs no advice
                 next_steps.show(data, console)
                 _say("Ctrl-C stops everything; the data stays.")
             while not asked.to_end:
