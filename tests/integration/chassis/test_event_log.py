@@ -186,8 +186,11 @@ def test_two_sequencers_and_many_writers_keep_every_version_in_order(log: Log) -
 
     def order(batch: int, enough: threading.Event) -> None:
         with psycopg.connect(log.dsn, autocommit=True) as sequencer:
-            while log.tick(batch, by=sequencer) or not enough.is_set():
-                pass
+            is_last = False
+            while not is_last:  # the last look begins after the last commit
+                is_last = enough.is_set()
+                while log.tick(batch, by=sequencer):
+                    pass
 
     enough = threading.Event()
     with ThreadPoolExecutor(6) as pool:
