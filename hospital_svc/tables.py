@@ -135,7 +135,19 @@ transport_request = trip_tables.transport_request(metadata)
 award = trip_tables.award(metadata)
 trip_history = trip_tables.trip_history(metadata)
 received_bid = trip_tables.received_bid(metadata)
-trip_tracking = trip_tables.trip_tracking(metadata)
+
+trip_tracking = Table(
+    "trip_tracking",
+    metadata,
+    column("hospital_id", primary_key=True),
+    column("transport_request_id", primary_key=True),
+    column("agency_id"),
+    column("unit_id"),
+    column("latitude"),
+    column("longitude"),
+    column("fix_at"),
+    column("received_at", default="now()"),
+)
 
 break_glass_grant = Table(
     "break_glass_grant",

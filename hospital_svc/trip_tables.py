@@ -1,4 +1,4 @@
-"""The tables of a trip: the request, its awards, bids, history and whereabouts."""
+"""The tables of a trip: the request, its awards, bids and history."""
 
 from __future__ import annotations
 
@@ -282,19 +282,4 @@ def received_bid(metadata: MetaData) -> Table:
             postgresql_where=text("status = 'ACCEPTED'"),
         ),
         Index("received_bid_trip", "hospital_id", "transport_request_id", "status"),
-    )
-
-
-def trip_tracking(metadata: MetaData) -> Table:
-    return Table(
-        "trip_tracking",
-        metadata,
-        column("hospital_id", primary_key=True),
-        column("transport_request_id", primary_key=True),
-        column("agency_id"),
-        column("unit_id"),
-        column("latitude"),
-        column("longitude"),
-        column("fix_at"),
-        column("received_at", default=NOW),
     )
