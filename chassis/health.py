@@ -56,15 +56,16 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
             async with condition:
                 while (status := self._status_of(request.service)) == sent and not self._ended:
                     await condition.wait()
-            if status != sent:
-                yield health_pb2.HealthCheckResponse(status=status)
+            if status == sent:
+                return  # ended, and told so
+            yield health_pb2.HealthCheckResponse(status=status)
             sent = status
-            if self._ended:
-                return
 
     def _status_of(self, service: str) -> object:
+        """Return a name's status: none serves from the moment of ``end``, whoever asks first."""
         unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-        return self._server_status.get(service, unknown)
+        status = self._server_status.get(service, unknown)
+        return NOT_SERVING if self._ended and status == SERVING else status
 
     async def List(  # noqa: N802 - the protocol's name
         self,
