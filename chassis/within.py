@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from psycopg import AsyncConnection
+
 Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 0.25  # how long each of two cancellations may take
@@ -37,5 +39,8 @@ async def give_up(task: asyncio.Future[Any]) -> None:
     for _ in range(2):  # the first asks the server, the second closes the socket
         task.cancel()
         if (await asyncio.wait({task}, timeout=PATIENCE_SECONDS))[0]:
-            await asyncio.gather(task, return_exceptions=True)  # its error has been seen
+            # Its error, if it is one, has then been seen.
+            outcome: object = (await asyncio.gather(task, return_exceptions=True))[0]
+            if isinstance(outcome, AsyncConnection):  # it was opened just as its caller left
+                await outcome.close()
             return
