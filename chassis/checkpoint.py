@@ -150,6 +150,13 @@ START_OVER = written(
      WHERE {_KEY} AND state = 'HALTED'
     """  # noqa: S608
 )
+REQUEST_REBUILD = written(
+    f"""
+    UPDATE consumer_checkpoint
+       SET state = 'REBUILDING', state_reason = 'REQUESTED', updated_at = clock_timestamp()
+     WHERE {_KEY} AND state IN ('RUNNING', 'HALTED')
+    """  # noqa: S608
+)
 
 
 async def acquire(uow: UnitOfWork, consumer: str, source: str, holder: str) -> Checkpoint | None:
@@ -210,3 +217,11 @@ async def start_over(uow: UnitOfWork, consumer: str, source: str) -> bool:
     applied before; what the log no longer holds is not taken back.
     """
     return await uow.execute(START_OVER, consumer=consumer, source=source) == 1
+
+
+async def request_rebuild(uow: UnitOfWork, consumer: str, source: str) -> bool:
+    """Let a consumer begin again from the source's current rows, as an operator decides.
+
+    A frame under way is fenced. A following that rows do not stand in for halts, and says so.
+    """
+    return await uow.execute(REQUEST_REBUILD, consumer=consumer, source=source) == 1
