@@ -20,6 +20,7 @@ class EventContract:
     subscribe_request: Any
     subscribe_response: Any
     list_request: Any
+    list_response: Any
     state_request: Any
     progress_request: Any
     progress_response: Any
@@ -41,6 +42,7 @@ class EventContract:
             subscribe_request=methods["Subscribe"][0],
             subscribe_response=methods["Subscribe"][1],
             list_request=methods["ListEvents"][0],
+            list_response=methods["ListEvents"][1],
             state_request=methods["GetEventLog"][0],
             progress_request=methods["ReportProgress"][0],
             progress_response=methods["ReportProgress"][1],

@@ -38,6 +38,7 @@ HEARTBEAT_SECONDS = 5.0
 MOST_PAGE_BYTES = 3 * 1024 * 1024  # below the 4 MiB that every client takes
 _NEXT_PAGE_TOKEN = b"\x12"  # ListEventsResponse.next_page_token = 2, as a tag
 _STATE = b"\x0a"  # GetEventLogResponse.event_log = 1
+_BACKLOG = b"\x12"  # GetEventLogResponse.backlog = 2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -111,8 +112,12 @@ class EventLogServicer:
         return answer + _text(_NEXT_PAGE_TOKEN, token.encode()) if token else answer
 
     async def get_event_log(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
-        state = _state(await self._source.pages.lineage())
-        return _text(_STATE, state.SerializeToString())
+        lineage = await self._source.pages.lineage()
+        answer = _text(_STATE, _state(lineage).SerializeToString())
+        if not request.resume_token:
+            return answer
+        backlog = await self._backlog(lineage.position(request.resume_token), lineage.last)
+        return answer + _text(_BACKLOG, backlog.SerializeToString())
 
     async def report_progress(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
         lineage = await self._source.pages.lineage()
@@ -167,15 +172,27 @@ class EventLogServicer:
         """Read one row more than the page shows, over as many stretches of the log as it takes."""
         lineage = await self._source.pages.lineage()
         after = int(page.after[0]) if page.after else lineage.first - 1
+        try:
+            return await self._oldest(after, lineage.last, interest, page.fetch)
+        except ResumePointCompacted:  # what the token pointed at has expired
+            raise InvalidPageToken from None
+
+    async def _oldest(self, after: int, last: int, interest: Interest, most: int) -> list[Entry]:
+        """Read the first ``most`` events of ``(after, last]`` that ``interest`` covers."""
         found: list[Entry] = []
-        while after < lineage.last and len(found) < page.fetch:
-            most = page.fetch - len(found)
-            try:
-                more, after = await self._source.pages.read(after, lineage.last, interest, most)
-            except ResumePointCompacted:  # what the token pointed at has expired
-                raise InvalidPageToken from None
+        while after < last and len(found) < most:
+            wanted = most - len(found)
+            more, after = await self._source.pages.read(after, last, interest, wanted)
             found += more
         return found
+
+    async def _backlog(self, after: int, last: int) -> pb.Backlog:
+        backlog = pb.Backlog(positions=last - after)
+        oldest = await self._oldest(after, last, Interest(keys(auth.caller())), 1)
+        if oldest:
+            event = self._contract.list_response.FromString(oldest[0].wire).events[0]
+            backlog.oldest_recorded_time.CopyFrom(event.placement.recorded_time)
+        return backlog
 
     def _interest(self, caller: Principal, given: Any) -> Interest:
         for type_name in given.types:

@@ -320,6 +320,36 @@ class EventLogState(_message.Message):
 Global___EventLogState: _TypeAlias = EventLogState  # noqa: Y015
 
 @_typing.final
+class Backlog(_message.Message):
+    """What a subscriber that stands at a token has yet to take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    OLDEST_RECORDED_TIME_FIELD_NUMBER: _builtins.int
+    positions: _builtins.int
+    """Number of positions between the token and the head, whoever may see their events."""
+    @_builtins.property
+    def oldest_recorded_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest event behind the token that the caller may see was recorded; absent: there is
+        none. Its age is the subscriber's lag in time.
+        """
+
+    def __init__(
+        self,
+        *,
+        positions: _builtins.int = ...,
+        oldest_recorded_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_recorded_time", b"oldest_recorded_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_recorded_time", b"oldest_recorded_time", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Backlog: _TypeAlias = Backlog  # noqa: Y015
+
+@_typing.final
 class Started(_message.Message):
     """Opens every stream: its first frame."""
 

@@ -375,12 +375,17 @@ class GetEventLogRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.bytes
+    """Also asks what lies behind this token; empty: only about the log."""
     def __init__(
         self,
+        *,
+        resume_token: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,18 +398,24 @@ class GetEventLogResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_LOG_FIELD_NUMBER: _builtins.int
+    BACKLOG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event_log(self) -> _event_log_pb2.EventLogState:
         """The log."""
+
+    @_builtins.property
+    def backlog(self) -> _event_log_pb2.Backlog:
+        """What lies behind the request's token; absent when it gave none."""
 
     def __init__(
         self,
         *,
         event_log: _event_log_pb2.EventLogState | None = ...,
+        backlog: _event_log_pb2.Backlog | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_log", b"event_log"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "event_log", b"event_log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_log", b"event_log"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "event_log", b"event_log"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,9 +48,11 @@ class EventLogServiceStub:
     PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     GetEventLog: _grpc.UnaryUnaryMultiCallable[_event_log_pb2.GetEventLogRequest, _event_log_pb2.GetEventLogResponse]
-    """Says how far the log reaches.
+    """Says how far the log reaches, and how much of it lies behind a resume token.
 
-    Errors: UNAVAILABLE `LOG_UNAVAILABLE`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
+    `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
+    UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     ReportProgress: _grpc.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]
     """Tells the log how far a subscriber has come; correctness never rests on it.
@@ -78,9 +80,11 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     GetEventLog: _aio.UnaryUnaryMultiCallable[_event_log_pb2.GetEventLogRequest, _event_log_pb2.GetEventLogResponse]  # type: ignore[assignment]
-    """Says how far the log reaches.
+    """Says how far the log reaches, and how much of it lies behind a resume token.
 
-    Errors: UNAVAILABLE `LOG_UNAVAILABLE`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
+    `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
+    UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     ReportProgress: _aio.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]  # type: ignore[assignment]
     """Tells the log how far a subscriber has come; correctness never rests on it.
@@ -123,9 +127,11 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_log_pb2.GetEventLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_log_pb2.GetEventLogResponse, _abc.Awaitable[_event_log_pb2.GetEventLogResponse]]:
-        """Says how far the log reaches.
+        """Says how far the log reaches, and how much of it lies behind a resume token.
 
-        Errors: UNAVAILABLE `LOG_UNAVAILABLE`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
+        `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
+        UNAVAILABLE `LOG_UNAVAILABLE`.
         """
 
     @_abc_1.abstractmethod

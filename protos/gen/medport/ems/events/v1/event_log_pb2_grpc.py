@@ -84,9 +84,11 @@ class EventLogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEventLog(self, request, context):
-        """Says how far the log reaches.
+        """Says how far the log reaches, and how much of it lies behind a resume token.
 
-        Errors: UNAVAILABLE `LOG_UNAVAILABLE`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
+        `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
+        UNAVAILABLE `LOG_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
