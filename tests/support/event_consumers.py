@@ -17,15 +17,16 @@ from chassis.projection_follower import Follower
 from chassis.sql import written
 from chassis.unit_of_work import Database, UnitOfWork
 from tests.support.databases import superuser_of
-from tests.support.event_logs import FILE, database_on
+from tests.support.event_logs import database_on
 from tests.support.event_streams import Silo
+from tests.support.silo_logs import HOSPITAL, Kind
 
 # No UNIQUE constraint: a second effect has to show.
 LEDGER = """
 CREATE TABLE ledger (entry bigint GENERATED ALWAYS AS IDENTITY, event_id text, position bigint,
                      subject text, version bigint);
 CREATE TABLE picky (subject text PRIMARY KEY, allowed boolean NOT NULL CHECK (allowed));
-GRANT ALL ON ledger, picky TO hospital_service;
+GRANT ALL ON ledger, picky TO PUBLIC;
 """
 NOTE = written(
     "INSERT INTO ledger (event_id, position, subject, version)"
@@ -69,20 +70,22 @@ class Consumer:
 
     async def follow(self, silo: Silo, *projects: Project, **options: Any) -> Follower:
         """Start a follower of ``silo``; it is stopped with the test."""
-        return await self.follow_at(silo.port, projects or (note,), **options)
+        return await self.follow_at(silo.port, projects or (note,), kind=silo.kind, **options)
 
     async def follow_at(
         self,
         port: int,
         projects: Sequence[Project] = (note,),
+        *,
         policy: Policy = Policy.PARK_SUBJECT,
         heartbeat: float = 1.0,
         without_log: str = "",
+        kind: Kind = HOSPITAL,
     ) -> Follower:
         following = Following(
-            source="hospital",
-            consumer="ems",
-            file=FILE,
+            source=kind.silo,
+            consumer=kind.peer,
+            file=kind.file,
             projects=projects,
             policy=policy,
             heartbeat_seconds=heartbeat,

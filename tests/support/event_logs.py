@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
 
 import psycopg
-from medport.hospital.events.v1 import event_log_pb2
-from medport.hospital.events.v1.hospitals_pb2 import HospitalProvisioned
 from psycopg import Connection
 
 from chassis import event_log
-from chassis.auth import Principal
-from chassis.outbox import Announcement, Envelope
+from chassis.outbox import Announcement
 from chassis.pool import Pool
 from chassis.unit_of_work import Database
 from tests.support.databases import owner_of
-
-FILE = event_log_pb2.DESCRIPTOR
-ENVELOPE = Envelope(event_log_pb2.HospitalEvent, "/medport/hospital")
-EMS = Principal(user_id=UUID(int=1), silo="ems", roles=frozenset({"SERVICE"}))
+from tests.support.silo_logs import HOSPITAL, Kind
 
 # What a unit of work changes: a row whose version its event carries.
 TRIPS = """
 CREATE TABLE trip (name text PRIMARY KEY, version bigint NOT NULL DEFAULT 0);
 CREATE TABLE unrelated (note text);
 INSERT INTO trip VALUES ('T1'), ('T2'), ('T3');
-GRANT ALL ON trip, unrelated TO hospital_service;
+GRANT ALL ON trip, unrelated TO PUBLIC;
 """
 
 
 def lay(dsn: str, extra: str = "") -> str:
-    """Create the event log, and ``extra``, in the database of the service role's ``dsn``."""
+    """Create the event log, and ``extra``, in the empty database of the service role's ``dsn``."""
+    add(dsn, event_log.schema("hospital_service"))
+    return add(dsn, extra)
+
+
+def add(dsn: str, extra: str) -> str:
+    """Run ``extra`` as the owner of the database of the service role's ``dsn``."""
     with psycopg.connect(owner_of(dsn), autocommit=True) as owner:
-        owner.execute(event_log.schema("hospital_service").encode())
         owner.execute(extra.encode())
     return dsn
 
@@ -64,14 +62,8 @@ def logged(reader: Connection[Any]) -> list[str]:
 def a_provision(
     subject: str = "", version: int = 1, audience: tuple[str, ...] = ("silo:ems",)
 ) -> Announcement:
-    hospital = str(uuid4())
-    return Announcement(
-        event=HospitalProvisioned(hospital_id=hospital),
-        subject=subject or f"hospitals/{hospital}",
-        subject_version=version,
-        audience=audience,
-    )
+    return HOSPITAL.announcement(subject, version, audience)
 
 
-def database_on(pool: Pool) -> Database:
-    return Database(pool, ENVELOPE, tenant_column=None)
+def database_on(pool: Pool, kind: Kind = HOSPITAL) -> Database:
+    return Database(pool, kind.envelope, tenant_column=None)

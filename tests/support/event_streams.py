@@ -13,7 +13,6 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from medport.common.v1 import event_log_pb2 as common
 from medport.hospital.events.v1 import event_log_pb2 as pb
-from medport.hospital.events.v1.event_log_pb2_grpc import EventLogServiceStub
 
 from chassis import call, channels
 from chassis.auth import Principal
@@ -26,7 +25,8 @@ from chassis.publishing import Publishing
 from chassis.stream_ring import Ring
 from chassis.stream_snapshots import Snapshot
 from chassis.unit_of_work import Database
-from tests.support.event_logs import EMS, FILE, database_on
+from tests.support.event_logs import database_on
+from tests.support.silo_logs import HOSPITAL, Kind
 
 if TYPE_CHECKING:
     from medport.hospital.events.v1.event_log_pb2_grpc import EventLogServiceAsyncStub
@@ -47,13 +47,19 @@ class Silo:
     port: int
     stub: EventLogServiceAsyncStub
     channel: grpc.aio.Channel
-    principal: Principal = EMS
+    kind: Kind
+    principal: Principal
 
     async def announce(self, *announcements: Announcement) -> None:
         """Commit the announcements in one transaction."""
         async with self.database.begin(None) as uow:
             for each in announcements:
                 uow.emit(each)
+
+    def subscribe(self, start: common.StartPosition, **fields: Any) -> Any:
+        """Open a stream from ``start``."""
+        stub: Any = self.stub
+        return stub.Subscribe(self.kind.wish(start, **fields))
 
     @asynccontextmanager
     async def guard(self, rpc: Rpc) -> AsyncIterator[None]:
@@ -66,33 +72,38 @@ class Silo:
 
 @asynccontextmanager
 async def serving(
-    dsn: str, ring: Ring | None = None, port: int = 0, snapshot: Snapshot | None = None
+    dsn: str,
+    ring: Ring | None = None,
+    port: int = 0,
+    snapshot: Snapshot | None = None,
+    kind: Kind = HOSPITAL,
 ) -> AsyncIterator[Silo]:
-    publishing = Publishing(dsn, FILE, Paging(bytes(32)), ring=ring, snapshot=snapshot)
+    """Publish ``kind``'s log in this process, behind a real server; any number may share a log."""
+    publishing = Publishing(dsn, kind.file, Paging(bytes(32)), ring=ring, snapshot=snapshot)
     async with AsyncExitStack() as stack:
         connections = await stack.enter_async_context(pool(dsn))
-        database = database_on(connections)
+        database = database_on(connections, kind)
         database.after_commit = publishing.announced
         server = grpc.aio.server(options=channels.SERVER)
         port = server.add_insecure_port(f"127.0.0.1:{port}")
         channel = await stack.enter_async_context(channels.channel(f"127.0.0.1:{port}"))
-        stub: EventLogServiceAsyncStub = EventLogServiceStub(channel)
-        silo = Silo(dsn, publishing, database, server, port, stub, channel)
-        outermost = errors.guard("hospital", "test")
+        stub: EventLogServiceAsyncStub = kind.stub(channel)  # all three have one shape
+        silo = Silo(dsn, publishing, database, server, port, stub, channel, kind, kind.reader)
+        outermost = errors.guard(kind.silo, "test")
         publishing.add_to(GuardedServer(server, [outermost, silo.guard]))
         await publishing.start()
         stack.push_async_callback(publishing.stop)
         await server.start()
         stack.push_async_callback(server.stop, None)
-        await _until_served(stub)
+        await _until_served(silo)
         yield silo
 
 
-async def _until_served(stub: EventLogServiceAsyncStub) -> None:
+async def _until_served(silo: Silo) -> None:
     """Wait for the tailer's first look: until then the log says LOG_UNAVAILABLE."""
     async with asyncio.timeout(10):
         while True:
-            stream = stub.Subscribe(wish(LATEST))
+            stream = silo.subscribe(LATEST)
             try:
                 await frames(stream, 1)
             except grpc.aio.AioRpcError as refused:
@@ -107,7 +118,7 @@ async def until_head(silo: Silo, position: int) -> common.EventLogState:
     """Return the log's state once it has come to ``position``."""
     async with asyncio.timeout(10):
         while True:
-            state = (await silo.stub.GetEventLog(pb.GetEventLogRequest())).event_log
+            state = (await silo.stub.GetEventLog(silo.kind.pb.GetEventLogRequest())).event_log
             if state.head_position >= position:
                 return state
             await asyncio.sleep(0.01)

@@ -199,7 +199,7 @@ async def test_a_consumer_that_may_not_skip_halts_until_an_operator_resumes_it(
         await note(uow, event)
 
     await _announce(silo, 3)
-    await consumer.follow_at(silo.port, [project], Policy.HALT)
+    await consumer.follow_at(silo.port, [project], policy=Policy.HALT)
     await until(lambda: consumer.one(STATE) == "HALTED ValueError at position 2")
     assert consumer.ledger() == [1]
     healed.set()

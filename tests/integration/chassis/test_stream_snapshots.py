@@ -25,7 +25,7 @@ from chassis.stream_frames import Limits
 from chassis.stream_snapshots import Current, Reader, Snapshot, Snapshots
 from chassis.unit_of_work import UnitOfWork
 from tests.support.databases import superuser_of
-from tests.support.event_logs import ENVELOPE, TRIPS, lay
+from tests.support.event_logs import TRIPS, lay
 from tests.support.event_streams import (
     EARLIEST,
     SNAPSHOT,
@@ -39,6 +39,7 @@ from tests.support.event_streams import (
     until_kind,
     wish,
 )
+from tests.support.silo_logs import HOSPITAL
 
 EVERYBODY = ("silo:ems",)
 ALL = written("SELECT name, version FROM trip ORDER BY name", into=lambda *row: row)
@@ -72,7 +73,7 @@ async def _change(silo: Silo, name: str) -> None:
 
 @asynccontextmanager
 async def _serving(dsn: str, current: Current = _rows) -> AsyncIterator[Silo]:
-    async with serving(lay(dsn, TRIPS), snapshot=Snapshot(ENVELOPE, current)) as silo:
+    async with serving(lay(dsn, TRIPS), snapshot=Snapshot(HOSPITAL.envelope, current)) as silo:
         yield silo
 
 
@@ -264,7 +265,9 @@ async def _open(silo: Silo, reader: Reader, seconds: float) -> None:
         return common.Started()
 
     async with pool(silo.dsn) as connections:
-        await Snapshots(connections, Snapshot(ENVELOPE, _rows), seconds).send(reader, started)
+        await Snapshots(connections, Snapshot(HOSPITAL.envelope, _rows), seconds).send(
+            reader, started
+        )
 
 
 def _a_reader(stalled: float) -> Reader:

@@ -1,0 +1,38 @@
+"""One suite, three silos: each test runs on the really migrated database of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.databases import Databases
+from tests.support.event_streams import Silo, serving
+from tests.support.silo_logs import KINDS, Kind
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture
+def database(kind: Kind, databases: Databases) -> Iterator[str]:
+    """Give the service role's DSN of a fresh database of the silo."""
+    with databases.fresh(kind.silo) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def peer_database(kind: Kind, databases: Databases) -> Iterator[str]:
+    """Give the service role's DSN of a fresh database of the silo that follows ``kind``'s."""
+    with databases.fresh(kind.peer) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def silo(kind: Kind, database: str) -> AsyncIterator[Silo]:
+    """Serve the silo's log from this process; its caller is ``kind.reader``."""
+    async with serving(database, kind=kind) as served:
+        yield served
