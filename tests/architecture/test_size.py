@@ -22,6 +22,7 @@ PACKAGES = (
     "center_svc",
     "router",
     "mesh",
+    "examples",
 )
 FOLDERS = (*PACKAGES, "tests", "protos", "deploy")
 
