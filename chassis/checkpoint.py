@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from chassis.sql import written
+from chassis.sql import columns, written
 from chassis.unit_of_work import Rows, UnitOfWork
 
 LEASE = timedelta(seconds=8)
@@ -125,14 +125,23 @@ ADVANCE = written(
 STAND = written(
     f"""
     UPDATE consumer_checkpoint SET updated_at = clock_timestamp()
-     WHERE {_KEY} AND lease_term = %(term)s AND state = 'RUNNING'
+     WHERE {_KEY} AND lease_term = %(term)s AND state = %(state)s
     """  # noqa: S608
 )
-HALT = written(
+TURN = written(
     f"""
     UPDATE consumer_checkpoint
-       SET state = 'HALTED', state_reason = %(reason)s, updated_at = clock_timestamp()
-     WHERE {_KEY} AND lease_term = %(term)s
+       SET state = %(to)s, state_reason = %(reason)s, updated_at = clock_timestamp()
+     WHERE {_KEY} AND lease_term = %(term)s AND state = %(state)s
+    """  # noqa: S608
+)
+FINISH_REBUILD = written(
+    f"""
+    UPDATE consumer_checkpoint
+       SET position = %(position)s, epoch = %(epoch)s, resume_token = %(resume_token)s,
+           log_id = %(log_id)s, state = 'RUNNING', state_reason = NULL,
+           updated_at = clock_timestamp()
+     WHERE {_KEY} AND lease_term = %(term)s AND state = 'REBUILDING'
     """  # noqa: S608
 )
 RESUME = written(
@@ -182,27 +191,25 @@ async def read(rows: Rows, consumer: str, source: str) -> Checkpoint:
 
 async def advance(uow: UnitOfWork, lease: Lease, old: Place, new: Place) -> None:
     """Move from ``old`` to ``new`` with the effects in between; raises Fenced to undo them."""
-    moved = await uow.execute(
-        ADVANCE,
-        **lease.key,
-        old=old.position,
-        position=new.position,
-        epoch=new.epoch,
-        resume_token=new.resume_token,
-        log_id=new.log_id,
-    )
-    if moved != 1:
+    if await uow.execute(ADVANCE, **lease.key, old=old.position, **columns(new)) != 1:
         raise Fenced
 
 
-async def stand(uow: UnitOfWork, lease: Lease) -> None:
+async def stand(uow: UnitOfWork, lease: Lease, state: State = State.RUNNING) -> None:
     """Check the fence for effects that move nothing, as those of a retried dead letter."""
-    if await uow.execute(STAND, **lease.key) != 1:
+    if await uow.execute(STAND, **lease.key, state=state) != 1:
         raise Fenced
 
 
-async def halt(uow: UnitOfWork, lease: Lease, reason: str) -> None:
-    await uow.execute(HALT, **lease.key, reason=reason)
+async def turn(uow: UnitOfWork, lease: Lease, state: State, to: State, reason: str) -> None:
+    """Leave ``state`` for ``to``; nothing happens if an operator was first, who knows better."""
+    await uow.execute(TURN, **lease.key, state=state, to=to, reason=reason)
+
+
+async def finish_rebuild(uow: UnitOfWork, lease: Lease, place: Place) -> None:
+    """Go on behind the rows that were shown; raises Fenced to undo what was swept for them."""
+    if await uow.execute(FINISH_REBUILD, **lease.key, **columns(place)) != 1:
+        raise Fenced
 
 
 async def resume(uow: UnitOfWork, consumer: str, source: str) -> bool:

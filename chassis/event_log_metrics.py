@@ -34,4 +34,5 @@ RECONNECTS = Counter(
     "medport_reconnects_total", "Streams begun again, by why", (*_CONSUMER, "reason")
 )
 UNKNOWN_EVENTS = Counter("medport_unknown_events_total", "Events of an unknown type", _CONSUMER)
+REBUILDING = Gauge("medport_consumer_rebuilding", "1 while copies are made anew", _CONSUMER)
 HALTED = Gauge("medport_consumer_halted", "1 while an operator is needed", _CONSUMER)

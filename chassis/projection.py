@@ -33,6 +33,23 @@ async def no_turn(_: UnitOfWork) -> None:
 Project = Callable[[UnitOfWork, Received], Awaitable[None]]
 
 
+# Writes the copy of one row that a snapshot shows, whatever version is here, and returns the name
+# that it is noted under; None for a row that is not copied.
+Overwrite = Callable[[UnitOfWork, Received], Awaitable[str | None]]
+
+# Takes away every copy of ``source``'s rows that ``consumer`` did not note: ``sweep(uow, consumer,
+# source)``; ``chassis.copies`` makes the statement for it.
+Sweep = Callable[[UnitOfWork, str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """How copies are made anew from the source's current rows: nothing else may depend on them."""
+
+    overwrite: Sequence[Overwrite]
+    sweep: Sequence[Sweep]
+
+
 class Policy(Enum):
     """What becomes of an event that cannot be applied."""
 
@@ -48,8 +65,10 @@ class Following:
     to these full names; none means all that this silo may see. ``projects`` are called for each
     event in their order; ``bookmarked`` is told the source's clock whenever everything that it had
     announced by then has had its effect here. ``turn`` begins each of its transactions: followings
-    that write the same rows take turns there. ``without_log`` says why the source's current rows
-    do not stand in for events that its log has lost: the consumer halts, and an operator reads it.
+    that write the same rows take turns there.
+
+    What its log has lost, the source's current rows stand in for if ``rebuild`` says how. Where
+    they do not, ``without_log`` says why: the consumer halts, and an operator reads it.
     """
 
     source: str
@@ -61,6 +80,7 @@ class Following:
     heartbeat_seconds: float = 5.0
     turn: Callable[[UnitOfWork], Awaitable[None]] = no_turn
     bookmarked: Callable[[datetime], None] = lambda _: None
+    rebuild: Rebuild | None = None
     without_log: str = ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from chassis import call, checkpoint, dead_letter, telemetry
 from chassis import event_log_metrics as metrics
 from chassis.backoff import Backoff
-from chassis.checkpoint import Fenced, Lease, Place
+from chassis.checkpoint import Fenced, Lease, Place, State
 from chassis.dead_letter import BEHIND_PARKED, Letter, why
 from chassis.event_contract import EventContract
 from chassis.projection import Following, Policy, received
@@ -31,6 +31,14 @@ _BOUND = written("SET LOCAL statement_timeout = '5s'")
 
 class Halted(Exception):
     """An operator has to decide; ``reason`` goes into the checkpoint."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Lost(Exception):
+    """Some of what follows the checkpoint is nowhere any more, but the source's rows do for it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -101,6 +109,12 @@ class Effects:
                     raise
                 await self._park_again(letter, fault)
         await self.load_parked()
+
+    async def check(self) -> None:
+        """Raise Fenced if an operator has turned the consumer to something else meanwhile."""
+        found = await checkpoint.read(self._database.read(None), *self._labels)
+        if found.state is not State.RUNNING:
+            raise Fenced
 
     async def move(self, target: Place) -> None:
         """Note that everything up to ``target`` needs no effect here."""
@@ -205,12 +219,17 @@ class Effects:
         finally:
             call.follow(None)
 
-    @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[UnitOfWork]:
-        async with self._database.begin(None) as uow:
-            await self._following.turn(uow)  # not bounded: no event is to blame for the wait
-            await uow.execute(_BOUND)
-            yield uow
+    def _begin(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return opened(self._database, self._following)
+
+
+@asynccontextmanager
+async def opened(database: Database, following: Following) -> AsyncIterator[UnitOfWork]:
+    """Open a transaction of ``following``, whose statements are bounded."""
+    async with database.begin(None) as uow:
+        await following.turn(uow)  # not bounded: no event is to blame for the wait
+        await uow.execute(_BOUND)
+        yield uow
 
 
 def _is_between(event: Any, following: Any) -> bool:

@@ -49,18 +49,25 @@ class Feed:
         self._connect = connect
         self._token = token
 
-    async def frames(self, place: Place) -> AsyncGenerator[Any, None]:
+    def snapshot(self) -> AsyncGenerator[Any, None]:
+        """Yield the source's current rows, and what follows them; see ``frames``."""
+        return self._frames(pb.StartPosition(origin=pb.START_ORIGIN_SNAPSHOT))
+
+    def frames(self, place: Place) -> AsyncGenerator[Any, None]:
         """Yield the frames behind ``place``, until the server ends the stream well.
 
         Raises Interrupted when the server falls silent for three heartbeats or skips something,
         and grpc.aio.AioRpcError when it refuses.
         """
+        return self._frames(_start(place))
+
+    async def _frames(self, start: pb.StartPosition) -> AsyncGenerator[Any, None]:
         async with self._connect() as channel:
             calling = channel.unary_stream(
                 f"/{self._contract.service}/Subscribe",
                 request_serializer=self._contract.subscribe_request.SerializeToString,
                 response_deserializer=self._contract.subscribe_response.FromString,
-            )(self._request(place), metadata=self._metadata())
+            )(self._request(start), metadata=self._metadata())
             reached: int | None = None
             while (frame := await self._next(calling)) is not grpc.aio.EOF:
                 self._check(frame, reached)
@@ -97,12 +104,12 @@ class Feed:
             metrics.CONTINUITY_VIOLATIONS.labels(following.consumer, following.source).inc()
             raise Interrupted("DISCONTINUITY")
 
-    def _request(self, place: Place) -> Any:
+    def _request(self, start: pb.StartPosition) -> Any:
         heartbeat = Duration()
         heartbeat.FromMilliseconds(int(self._following.heartbeat_seconds * 1000))
         return self._contract.subscribe_request(
             subscriber=self._following.consumer,
-            start=_start(place),
+            start=start,
             filter=pb.EventFilter(types=self._following.types),
             heartbeat_duration=heartbeat,
             max_batch_events=MOST_EVENTS,

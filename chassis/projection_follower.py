@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 from uuid import uuid4
 
@@ -17,9 +18,10 @@ from chassis.clock import instant
 from chassis.dead_letter import why
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
-from chassis.projection_effects import Effects, Halted
+from chassis.projection_effects import Effects, Halted, Lost
 from chassis.projection_feed import Connect, Feed, Interrupted, Token, reason_of
 from chassis.projection_progress import Progress
+from chassis.projection_rebuild import Rebuilding
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database
 from chassis.within import within
@@ -134,40 +136,49 @@ class Follower:
             if found.lease_term != lease.term:
                 return
             metrics.HALTED.labels(*self._labels).set(found.state is State.HALTED)
-            if found.state is not State.RUNNING:
+            metrics.REBUILDING.labels(*self._labels).set(found.state is State.REBUILDING)
+            if found.state is State.HALTED:
                 await asyncio.sleep(around(COMPETE_SECONDS, 0.2))
                 continue
             try:
-                wait = await self._once(lease, found.place, backoff)
+                wait = await self._once(lease, found, backoff)
             except Fenced:
                 continue  # read again whether the lease or only the answer to a commit was lost
+            except Lost as lost:
+                await self._turn(lease, found.state, State.REBUILDING, lost.reason)
+                continue
             except Halted as halted:
-                await self._halt(lease, halted.reason)
+                await self._turn(lease, found.state, State.HALTED, halted.reason)
                 continue
             await asyncio.sleep(wait)
 
     async def _read(self) -> Checkpoint:
         return await checkpoint.read(self._database.read(None), *self._labels)
 
-    async def _once(self, lease: Lease, place: Place, backoff: Backoff) -> float:
+    async def _once(self, lease: Lease, found: Checkpoint, backoff: Backoff) -> float:
         """Follow one stream to its end; return the seconds to wait before the next.
 
-        Raises Fenced, and Halted for an end that an operator has to look at.
+        Raises Fenced, Lost for one that cannot go on, and Halted for an end that an operator has
+        to look at.
         """
         began = asyncio.get_running_loop().time()
-        effects = Effects(self._database, self._following, lease, place)
         try:
+            if found.state is State.REBUILDING:
+                return await self._rebuild(lease)
+            effects = Effects(self._database, self._following, lease, found.place)
             wait, reason = await self._consume(effects, backoff), "ENDED"
         except Interrupted as broken:
             wait, reason = None, broken.reason
         except grpc.aio.AioRpcError as refused:
             wait, reason = None, reason_of(refused)
-        except (Fenced, Halted):
+        except (Fenced, Halted, Lost):
             raise
         except Exception as fault:  # noqa: BLE001 - the loop outlives whatever a frame does to it
             wait, reason = None, why(fault)
             if not is_passing(fault):
                 telemetry.fault(fault, consumer=lease.consumer, source=lease.source)
+        if reason in _LOST and self._following.rebuild and found.state is State.RUNNING:
+            raise Lost(reason)
         if reason in _HALTS:
             raise Halted(self._explained(reason))
         telemetry.log.info("stream_ended", source=lease.source, reason=reason)
@@ -180,10 +191,18 @@ class Follower:
         why_not = self._following.without_log if reason in _LOST else ""
         return f"{reason}: {why_not}" if why_not else reason
 
+    async def _rebuild(self, lease: Lease) -> float:
+        """Make the copies anew from one snapshot; what follows it is asked for as ever."""
+        rebuilding = Rebuilding(self._database, self._following, lease)
+        async with aclosing(self._feed.snapshot()) as frames:
+            await rebuilding.run(frames)
+        return 0.0
+
     async def _consume(self, effects: Effects, backoff: Backoff) -> float | None:
         """Apply one stream; return what its StreamEnd asks to wait, None if it said nothing."""
         await effects.load_parked()
-        progress = Progress(effects, self._labels)
+        rebuilds = self._following.rebuild is not None
+        progress = Progress(effects, self._labels, rebuilds=rebuilds)
         self._place = effects.place
         frames = self._feed.frames(effects.place)
         wait: float | None = None
@@ -202,14 +221,15 @@ class Follower:
         await progress.settle()
         return wait
 
-    async def _halt(self, lease: Lease, reason: str) -> None:
-        telemetry.log.error("consumer_halted", source=lease.source, reason=reason)
+    async def _turn(self, lease: Lease, state: State, to: State, reason: str) -> None:
+        log = telemetry.log.error if to is State.HALTED else telemetry.log.warning
+        log(f"consumer_{to.lower()}", consumer=lease.consumer, source=lease.source, reason=reason)
 
-        async def halt() -> None:
+        async def turn() -> None:
             async with self._database.begin(None) as uow:
-                await checkpoint.halt(uow, lease, reason)
+                await checkpoint.turn(uow, lease, state, to, reason)
 
-        await self._reached(halt)
+        await self._reached(turn)
 
     async def _reached(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do ``work`` as soon as the database answers."""

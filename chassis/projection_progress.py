@@ -9,21 +9,27 @@ from uuid import UUID
 
 from chassis import event_log_metrics as metrics
 from chassis.checkpoint import Place
-from chassis.projection_effects import Effects, Halted
+from chassis.projection_effects import Effects, Halted, Lost
 
 IDLE_MOVE_SECONDS = 5.0  # how far behind the checkpoint may be when nothing has an effect
-RETRY_SECONDS = 2.0  # how long an operator's retry waits, at least for the next frame
+LOOK_SECONDS = 2.0  # how long an operator's wish waits, at least for the next frame
 
 
 class Progress:
-    """Gives a stream's frames to ``effects``, and the checkpoint what lies between them."""
+    """Gives a stream's frames to ``effects``, and the checkpoint what lies between them.
 
-    def __init__(self, effects: Effects, labels: tuple[str, str]) -> None:
+    ``rebuilds``: the source's rows do for events that it no longer keeps.
+    """
+
+    def __init__(
+        self, effects: Effects, labels: tuple[str, str], *, rebuilds: bool = False
+    ) -> None:
         self._effects = effects
         self._labels = labels
+        self._rebuilds = rebuilds
         self._clock = asyncio.get_running_loop().time
         self._moved_at = self._clock()
-        self._retried_at = self._clock()
+        self._looked_at = self._clock()
         self._reached: Place | None = None
         self._log_id = effects.place.log_id
         self._epoch = effects.place.epoch
@@ -32,7 +38,7 @@ class Progress:
         """Apply ``frame``; return whether it brought an event."""
         if frame.WhichOneof("frame") == "started":
             self._begin(frame.started)
-        await self._retry_when_due()
+        await self._look_when_due()
         known = self._effects.place.position
         events = [each for each in frame.batch.events if each.placement.position > known]
         repeated = len(frame.batch.events) - len(events)
@@ -66,6 +72,9 @@ class Progress:
         log_id = UUID(started.event_log.log_id)
         if self._log_id is not None and self._log_id != log_id:
             raise Halted("LOG_MISMATCH")
+        is_new = self._effects.place.resume_token is None
+        if is_new and self._rebuilds and started.event_log.earliest_position > 1:
+            raise Lost("BEGINNING_COMPACTED")
         self._log_id = log_id
 
     def _target(self, frame: Any) -> Place:
@@ -76,10 +85,12 @@ class Progress:
             resume_token=frame.resume_token,
         )
 
-    async def _retry_when_due(self) -> None:
-        if self._clock() - self._retried_at > RETRY_SECONDS:
+    async def _look_when_due(self) -> None:
+        """See to what an operator may have asked for meanwhile."""
+        if self._clock() - self._looked_at > LOOK_SECONDS:
+            await self._effects.check()
             await self._effects.retry_parked()
-            self._retried_at = self._clock()
+            self._looked_at = self._clock()
 
     def _measure(self, frame: Any, events: list[Any]) -> None:
         if frame.HasField("bookmark"):
