@@ -277,6 +277,7 @@ unit_interval_fact = Table(
     one_of("status", names(UnitStatus)),
 )
 
+_RUNNING = "cleared_at IS NULL AND breached_at IS NULL"
 sla_timer = Table(
     "sla_timer",
     metadata,
@@ -286,9 +287,13 @@ sla_timer = Table(
     column("due_at"),
     column("cleared_at", optional=True),
     column("breached_at", optional=True),
-    Index(
-        "sla_timer_due",
-        "due_at",
-        postgresql_where=text("cleared_at IS NULL AND breached_at IS NULL"),
-    ),
+    Index("sla_timer_due", "due_at", postgresql_where=text(_RUNNING)),
+)
+
+# How far each of the other silos has been heard: all that it had announced by then is here.
+heard_silo = Table(
+    "heard_silo",
+    metadata,
+    one_of("silo", names(Silo), primary_key=True),
+    column("until_at"),
 )

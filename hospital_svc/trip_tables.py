@@ -227,6 +227,11 @@ def award(metadata: MetaData) -> Table:
             unique=True,
             postgresql_where=text("state IN ('TENTATIVE', 'CONFIRMED')"),
         ),
+        Index(
+            "award_unanswered",
+            "confirm_deadline_at",
+            postgresql_where=text("state = 'TENTATIVE'"),
+        ),
         check("(state = 'TENTATIVE') = (decided_at IS NULL)", "decision_fits_state"),
     )
 

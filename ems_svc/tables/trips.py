@@ -145,6 +145,11 @@ offered_trip = Table(
     column("confirm_deadline_at", optional=True),
     column("material_version"),
     column("trip_version"),
+    Index(
+        "offered_trip_unanswered",
+        "confirm_deadline_at",
+        postgresql_where=text("confirm_deadline_at IS NOT NULL"),
+    ),
     check(
         "num_nulls(award_token, awarded_agency_id, awarded_bid_id) IN (0, 3)"
         " AND (state <> 'AWARDED' OR award_token IS NOT NULL)",
