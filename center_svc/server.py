@@ -65,6 +65,7 @@ def compose(kit: Kit) -> Silo:
         event_log_pb2.DESCRIPTOR,
         paging,
         holds=("hospital", "ems"),
+        retention=settings.retention,
         snapshot=Snapshot(envelope, snapshots.current),
     )
     database.after_commit = publishing.announced

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ MOST_PORT = 65_535
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -61,6 +64,10 @@ class Environment:
             self._mistakes.append(f"{name}: {wrong}")
         return missing
 
+    def refuse(self, mistake: str) -> None:
+        """Note what is wrong with values that are right one by one."""
+        self._mistakes.append(mistake)
+
     def finish(self) -> None:
         """Raise BadSettings if anything was wrong."""
         if self._mistakes:
@@ -93,6 +100,14 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def duration(text: str) -> timedelta:
+    """Parse ``14d``, ``36h``, ``90m`` or ``30s``; longer than nothing."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError(f"{text!r} is not a duration such as 14d, 36h, 90m or 30s")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def database_role(text: str) -> str:

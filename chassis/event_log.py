@@ -1,4 +1,4 @@
-"""Gives committed events their positions, and keeps the log's partitions in shape.
+"""Gives committed events their positions.
 
 Every process of a silo runs these loops; none of them leads. See ``event_log.sql``.
 """
@@ -11,30 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.errors import LockNotAvailable
 
 from chassis import event_log_metrics as metrics
-from chassis import telemetry
 from chassis.event_log_connections import HUNG_SECONDS, Tasks, keep_connected
+from chassis.event_log_retention import Upkeep
 from chassis.event_log_signals import LOG, OUTBOX, Listener, Notifier, Signal
+from chassis.settings import Retention
 from chassis.within import within
 
 BATCH = 200
 APART_SECONDS = 0.003  # events that commit meanwhile share the next tick
-UPKEEP_SECONDS = 60.0
-KEEP, HARD_CAP = "14 days", "30 days"
 
 _TICK = "SELECT moved, head FROM event_log_tick(%s)"
-_EXTEND = "SELECT event_log_extend()"
-_TRIM = "SELECT event_log_trim(%s::interval, %s::interval)"
-_HOLD = """
-INSERT INTO event_subscriber (name, retention_hold) SELECT unnest(%s::text[]), true
-ON CONFLICT (name) DO UPDATE SET retention_hold = true WHERE NOT event_subscriber.retention_hold
-"""
-_WAITING = """
-SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0)::float8
-  FROM outbox
-"""
 
 
 def schema(service_role: str) -> str:
@@ -78,36 +66,6 @@ class Sequencer:
                 metrics.WAKEUPS.labels("hint" if asked else "poll").inc()
 
 
-class Upkeep:
-    """Once a minute: partitions ahead of the head, and none behind the retention."""
-
-    def __init__(self, dsn: str, holds: Sequence[str]) -> None:
-        self._dsn = dsn
-        self._holds = list(holds)
-
-    async def run(self) -> None:
-        await keep_connected(self._dsn, self._keep)
-
-    async def _keep(self, connection: AsyncConnection) -> None:
-        await connection.execute(_HOLD, (self._holds,))
-        while True:
-            await connection.execute(_EXTEND)
-            await self._trim(connection)
-            await self._measure(connection)
-            await asyncio.sleep(UPKEEP_SECONDS)
-
-    async def _trim(self, connection: AsyncConnection) -> None:
-        try:
-            await connection.execute(_TRIM, (KEEP, HARD_CAP))
-        except LockNotAvailable:  # somebody reads the oldest partition: it goes a minute later
-            telemetry.log.info("event_log_trim_postponed")
-
-    async def _measure(self, connection: AsyncConnection) -> None:
-        row: Any = await (await connection.execute(_WAITING)).fetchone()
-        metrics.OUTBOX_ROWS.set(row[0])
-        metrics.OUTBOX_AGE.set(row[1])
-
-
 class EventLog:
     """The producing half of one process: hand ``announced`` to ``Database.after_commit``.
 
@@ -115,12 +73,18 @@ class EventLog:
     events are kept for. ``start`` needs a running loop and no database: it waits for one.
     """
 
-    def __init__(self, dsn: str, tail: Signal, holds: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        tail: Signal,
+        holds: Sequence[str] = (),
+        retention: Retention | None = None,
+    ) -> None:
         self._tail = tail
         self._notifier = Notifier(dsn)
         self._sequencer = Sequencer(dsn, self._moved)
         self._listener = Listener(dsn, {OUTBOX: self._sequencer.signal, LOG: tail})
-        self._upkeep = Upkeep(dsn, holds)
+        self._upkeep = Upkeep(dsn, holds, retention or Retention())
         self._tasks = Tasks()
 
     def announced(self) -> None:

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 OUTBOX_ROWS = Gauge("medport_outbox_rows", "Committed events without a position")
 OUTBOX_AGE = Gauge("medport_outbox_oldest_age_seconds", "Age of the oldest of them")
+OUTBOX_DEAD = Gauge("medport_outbox_dead_rows", "Its dead rows, which make each tick slower")
 TICK_SECONDS = Histogram(
     "medport_tick_seconds",
     "Duration of a sequencer's tick",
@@ -13,6 +14,10 @@ TICK_SECONDS = Histogram(
 )
 WAKEUPS = Counter("medport_wakeups_total", "What made the sequencer look", ["by"])
 HEAD = Gauge("medport_log_head_position", "Position of the newest event")
+FIRST = Gauge("medport_log_first_position", "Position of the oldest event that is kept")
+LOG_HEADROOM = Gauge(
+    "medport_log_headroom_positions", "Positions with a partition and no event yet"
+)
 EPOCH = Gauge("medport_log_epoch", "Life of the database server")
 
 RING_BYTES = Gauge("medport_ring_bytes", "Bytes of recent events kept in memory")
@@ -36,3 +41,11 @@ RECONNECTS = Counter(
 UNKNOWN_EVENTS = Counter("medport_unknown_events_total", "Events of an unknown type", _CONSUMER)
 REBUILDING = Gauge("medport_consumer_rebuilding", "1 while copies are made anew", _CONSUMER)
 HALTED = Gauge("medport_consumer_halted", "1 while an operator is needed", _CONSUMER)
+
+# Alarm below a day of seconds: the holder is about to lose what it has not read.
+RETENTION_POSITIONS = Gauge(
+    "medport_retention_headroom_positions", "Positions kept behind what a hold needs", ["consumer"]
+)
+RETENTION_SECONDS = Gauge(
+    "medport_retention_headroom_seconds", "Until the hard cap may drop it", ["consumer"]
+)

@@ -13,6 +13,7 @@ from chassis.event_log_connections import Tasks
 from chassis.event_log_signals import Signal
 from chassis.paging import Paging
 from chassis.pool import pool
+from chassis.settings import Retention
 from chassis.stream import EventLogServicer, Registry
 from chassis.stream_pages import AT_ONCE, Pages
 from chassis.stream_ring import Ring
@@ -25,8 +26,8 @@ class Publishing:
     """Made by the composition root; ``file`` is the silo's ``event_log_pb2.DESCRIPTOR``.
 
     Set ``Database.after_commit`` to ``announced``, call ``add_to`` before the server starts,
-    ``drain`` before it stops. ``holds`` names the subscribers that old events are kept for;
-    ``snapshot`` gives current rows to those who come too late even so.
+    ``drain`` before it stops. ``holds`` names the subscribers that old events are kept for, within
+    ``retention``; ``snapshot`` gives current rows to those who come too late even so.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Publishing:
         paging: Paging,
         *,
         holds: Sequence[str] = (),
+        retention: Retention | None = None,
         ring: Ring | None = None,
         snapshot: Snapshot | None = None,
     ) -> None:
         tail = Signal()
         self._pool = pool(dsn, size=AT_ONCE, name="event_log")
-        self._log = EventLog(dsn, tail, holds)
+        self._log = EventLog(dsn, tail, holds, retention)
         self._tailer = Tailer(dsn, tail, ring)
         self.source = Source(self._tailer, Pages(self._pool), replica=uuid4().hex[:12])
         snapshots = Snapshots(self._pool, snapshot) if snapshot else None

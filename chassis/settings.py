@@ -6,18 +6,34 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from psycopg.conninfo import make_conninfo
 
 from chassis import environment
-from chassis.environment import BadSettings, Environment, address, addresses, one_of
+from chassis.environment import BadSettings, Environment, address, addresses, duration, one_of
 
 Read = TypeVar("Read")
 
 _REFLECTION = one_of("open", "token", "off")
 _LEVEL = one_of("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long a silo's event log keeps what it announced, at least.
+
+    After ``keep`` an event goes unless a hold needs it, after ``hard_cap`` whoever needs it. The
+    log goes a partition at a time, so that it may keep more.
+    """
+
+    keep: timedelta = timedelta(days=14)
+    hard_cap: timedelta = timedelta(days=30)
+
+    def __str__(self) -> str:
+        return f"{self.keep}, at most {self.hard_cap} for a hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +49,7 @@ class SiloSettings:
     reflection: str
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +86,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
+        retention=_retention(env),
     )
     env.finish()
     return settings
@@ -123,6 +141,15 @@ def redacted(settings: Any) -> dict[str, str]:
 
 def _metrics(text: str) -> str:
     return "" if text == "off" else address(text)
+
+
+def _retention(env: Environment) -> Retention:
+    default = Retention()
+    keep = env.read("MEDPORT_EVENT_LOG_KEEP", duration, default.keep, "14d")
+    hard_cap = env.read("MEDPORT_EVENT_LOG_HARD_CAP", duration, max(default.hard_cap, keep), "30d")
+    if hard_cap < keep:
+        env.refuse("MEDPORT_EVENT_LOG_HARD_CAP: is shorter than MEDPORT_EVENT_LOG_KEEP")
+    return Retention(keep=keep, hard_cap=hard_cap)
 
 
 def _database(env: Environment, url: str, password_file: str) -> str:

@@ -71,6 +71,7 @@ def compose(kit: Kit) -> Silo:
         event_log_pb2.DESCRIPTOR,
         paging,
         holds=("ems", "center"),
+        retention=settings.retention,
         snapshot=Snapshot(envelope, snapshots.current),
     )
     database.after_commit = publishing.announced

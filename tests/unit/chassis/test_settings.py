@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from chassis import settings
 from chassis.environment import BadSettings
 
+EXAMPLES = "14d, 36h, 90m or 30s"
 SECRET = "of-the-service"  # noqa: S105 - of a test
 
 
@@ -53,6 +55,28 @@ def test_metrics_are_shown_to_nobody_unless_asked_for(environ: dict[str, str]) -
     assert settings.silo(environ).metrics == ""
     asked = {**environ, "MEDPORT_METRICS_LISTEN": "127.0.0.1:9464"}
     assert settings.silo(asked).metrics == "127.0.0.1:9464"
+
+
+def test_the_event_log_is_kept_for_two_weeks_and_a_month_unless_told_otherwise(
+    environ: dict[str, str],
+) -> None:
+    read = settings.silo(environ).retention
+    assert (read.keep, read.hard_cap) == (timedelta(days=14), timedelta(days=30))
+
+    environ |= {"MEDPORT_EVENT_LOG_KEEP": "90m", "MEDPORT_EVENT_LOG_HARD_CAP": "36h"}
+    read = settings.silo(environ).retention
+    assert (read.keep, read.hard_cap) == (timedelta(minutes=90), timedelta(hours=36))
+
+
+def test_the_hard_cap_may_not_come_before_the_retention(environ: dict[str, str]) -> None:
+    equal = settings.silo({**environ, "MEDPORT_EVENT_LOG_KEEP": "30d"}).retention
+    assert equal.keep == equal.hard_cap
+
+    with pytest.raises(BadSettings) as bad:
+        settings.silo({**environ, "MEDPORT_EVENT_LOG_KEEP": "31d"})
+    assert bad.value.mistakes == [
+        "MEDPORT_EVENT_LOG_HARD_CAP: is shorter than MEDPORT_EVENT_LOG_KEEP"
+    ]
 
 
 def test_secrets_are_never_printed(environ: dict[str, str]) -> None:
@@ -100,6 +124,11 @@ def test_an_empty_environment_names_every_variable_at_once() -> None:
             "names another host and no sslmode: use verify-full",
         ),
         ("MEDPORT_DATABASE_PASSWORD_FILE", "/nowhere", "/nowhere: No such file or directory"),
+        *(
+            ("MEDPORT_EVENT_LOG_KEEP", text, f"{text!r} is not a duration such as {EXAMPLES}")
+            for text in ("14", "0d", "-1d", "1.5d", "14 days", "1w", "9999999s")
+        ),
+        ("MEDPORT_EVENT_LOG_HARD_CAP", "13d", "is shorter than MEDPORT_EVENT_LOG_KEEP"),
     ],
 )
 def test_a_wrong_value_is_one_line(
