@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from google.protobuf.descriptor import FileDescriptor
 from medport.center.events.v1 import event_log_pb2
 from medport.center.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.center.v1 import (
@@ -16,7 +17,9 @@ from medport.center.v1 import (
     system_configurations_pb2_grpc,
 )
 from medport.ems.events.v1 import event_log_pb2 as ems_log
+from medport.ems.events.v1 import signing_keys_pb2 as ems_keys
 from medport.hospital.events.v1 import event_log_pb2 as hospital_log
+from medport.hospital.events.v1 import signing_keys_pb2 as hospital_keys
 
 from center_svc import snapshots
 from center_svc.projectors import (
@@ -43,7 +46,7 @@ from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.outbox import Envelope
 from chassis.paging import Paging
-from chassis.projection import Following
+from chassis.projection import Following, Rebuild, types_of
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
@@ -64,7 +67,11 @@ def compose(kit: Kit) -> Silo:
         settings.database,
         event_log_pb2.DESCRIPTOR,
         paging,
-        holds=("hospital", "ems"),
+        holds=[
+            f"{silo}{copies}"
+            for silo in ("hospital", "ems")
+            for copies in ("", ".settings", ".signing_keys")
+        ],
         retention=settings.retention,
         snapshot=Snapshot(envelope, snapshots.current),
     )
@@ -92,7 +99,6 @@ def followings(sweep: SlaSweep) -> list[Following]:
             consumer="center",
             file=hospital_log.DESCRIPTOR,
             projects=[
-                signing_keys.project,
                 hospitals.project,
                 transport_requests.project,
                 audit_entries.project,
@@ -106,7 +112,6 @@ def followings(sweep: SlaSweep) -> list[Following]:
             consumer="center",
             file=ems_log.DESCRIPTOR,
             projects=[
-                signing_keys.project,
                 agencies.project,
                 transport_bids.project,
                 assignments.project,
@@ -117,7 +122,21 @@ def followings(sweep: SlaSweep) -> list[Following]:
             bookmarked=sweep.bookmarked("ems"),
             without_log=COUNTED,
         ),
+        _keys("hospital", hospital_log.DESCRIPTOR, hospital_keys.DESCRIPTOR),
+        _keys("ems", ems_log.DESCRIPTOR, ems_keys.DESCRIPTOR),
     ]
+
+
+def _keys(source: str, file: FileDescriptor, noun: FileDescriptor) -> Following:
+    """Follow keys by themselves: logins work on while what decides is halted."""
+    return Following(
+        source=source,
+        consumer="center.signing_keys",
+        file=file,
+        types=types_of(noun),
+        projects=[signing_keys.project],
+        rebuild=Rebuild(overwrite=[signing_keys.overwrite], sweep=[rows.keys.copies.sweep]),
+    )
 
 
 def _identity(kit: Kit, database: Database) -> Identity:
@@ -151,4 +170,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0001", compose=compose)
+BUILD = Build(name="center", revision="0003", compose=compose)

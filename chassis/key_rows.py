@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import MetaData, and_, bindparam, select, update
+from sqlalchemy import MetaData, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from chassis.copies import Copies
 from chassis.sql import columns, compiled, same_key
 from chassis.tokens import VerificationKey
 from chassis.unit_of_work import Rows, UnitOfWork
@@ -41,7 +42,10 @@ class TrustedKey:
 
 
 class KeyRows:
-    """Statements on ``signing_key`` and ``trusted_key``, which have no tenant."""
+    """Statements on ``signing_key`` and ``trusted_key``, which have no tenant.
+
+    ``copies`` are the trusted ones, for who rebuilds them.
+    """
 
     def __init__(self, metadata: MetaData) -> None:
         own, trusted = metadata.tables["signing_key"], metadata.tables["trusted_key"]
@@ -50,7 +54,14 @@ class KeyRows:
         self._own = compiled(select(own).order_by(own.c.not_before_at), into=StoredKey)
         self._add = compiled(insert(own).on_conflict_do_nothing())
         self._move = compiled(update(own).where(same_key(own)).values(state=bindparam("moved_to")))
-        self._trust = compiled(insert(trusted).on_conflict_do_nothing())
+        # A revocation is this silo's to keep: a snapshot shows keys, not who lost trust in them.
+        self.copies = Copies(
+            trusted,
+            "signing_keys/" + trusted.c.key_name,
+            trusted.c.silo == func.upper(bindparam("source")),
+            version=None,
+            own=["revoked_at"],
+        )
         self._distrust = compiled(
             update(trusted).where(same_key(trusted)).values(revoked_at=bindparam("at"))
         )
@@ -74,7 +85,7 @@ class KeyRows:
 
     async def trust(self, uow: UnitOfWork, key: TrustedKey) -> None:
         """Keep another silo's key; a name once known keeps its key for good."""
-        await uow.execute(self._trust, **columns(key))
+        await self.copies.keep(uow, **columns(key))
 
     async def distrust(self, uow: UnitOfWork, silo: str, key_name: str, at: datetime) -> None:
         await uow.execute(self._distrust, silo=silo.upper(), key_name=key_name, at=at)

@@ -84,6 +84,11 @@ class Following:
     without_log: str = ""
 
 
+def types_of(*nouns: FileDescriptor) -> list[str]:
+    """Name what a source announces and shows of ``nouns``: the messages of their files."""
+    return [each.full_name for noun in nouns for each in noun.message_types_by_name.values()]
+
+
 def received(event: Any) -> Received | None:
     """Unwrap a ``<Silo>Event``; None when its payload is of a type this process does not know."""
     field = event.WhichOneof("payload")

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from google.protobuf.descriptor import FileDescriptor
 from medport.center.events.v1 import event_log_pb2 as center_log
+from medport.center.events.v1 import (
+    feature_toggles_pb2,
+    notification_templates_pb2,
+    system_configurations_pb2,
+)
+from medport.center.events.v1 import signing_keys_pb2 as center_keys
 from medport.ems.events.v1 import event_log_pb2
 from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.ems.v1 import (
@@ -20,6 +27,7 @@ from medport.ems.v1 import (
     users_pb2_grpc,
 )
 from medport.hospital.events.v1 import event_log_pb2 as hospital_log
+from medport.hospital.events.v1 import signing_keys_pb2 as hospital_keys
 
 from chassis import idempotency_sweep
 from chassis.clock import Clock
@@ -27,7 +35,7 @@ from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.outbox import Envelope
 from chassis.paging import Paging
-from chassis.projection import Following, Policy
+from chassis.projection import Following, Policy, Rebuild, types_of
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
@@ -44,6 +52,7 @@ from ems_svc.projectors import (
     system_configurations,
     transport_requests,
 )
+from ems_svc.repositories import center_copies
 from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
@@ -70,7 +79,7 @@ def compose(kit: Kit) -> Silo:
         settings.database,
         event_log_pb2.DESCRIPTOR,
         paging,
-        holds=("hospital", "center"),
+        holds=("hospital", "hospital.signing_keys", "center", "center.signing_keys"),
         retention=settings.retention,
         snapshot=Snapshot(envelope, snapshots.current),
     )
@@ -105,14 +114,16 @@ def _identity(kit: Kit, database: Database) -> Identity:
 
 
 def followings(clock: Clock) -> list[Following]:
-    """Name what is followed. Center's events have effects across subjects: a fault halts them."""
+    """Name what is followed: what decides, then copies of rows alone, each with a place of its own.
+
+    Center's events have effects across subjects: a fault halts them.
+    """
     return [
         Following(
             source="hospital",
             consumer="ems",
             file=hospital_log.DESCRIPTOR,
             projects=[
-                signing_keys.project,
                 facilities.project,
                 partial(transport_requests.project, clock=clock),
                 partial(awards.project, clock=clock),
@@ -123,17 +134,47 @@ def followings(clock: Clock) -> list[Following]:
             source="center",
             consumer="ems",
             file=center_log.DESCRIPTOR,
-            projects=[
-                signing_keys.project,
-                partial(services.project, clock=clock),
-                system_configurations.project,
-                feature_toggles.project,
-                notification_templates.project,
-            ],
+            projects=[partial(services.project, clock=clock)],
             policy=Policy.HALT,
             without_log="only the log holds the invitations of agencies registered meanwhile",
         ),
+        _settings(),
+        _keys("hospital", hospital_log.DESCRIPTOR, hospital_keys.DESCRIPTOR),
+        _keys("center", center_log.DESCRIPTOR, center_keys.DESCRIPTOR),
     ]
+
+
+def _settings() -> Following:
+    """Follow what Center configures; its effects are felt across subjects: a fault halts it."""
+    nouns = (feature_toggles, system_configurations, notification_templates)
+    return Following(
+        source="center",
+        consumer="ems.settings",
+        file=center_log.DESCRIPTOR,
+        types=types_of(
+            feature_toggles_pb2.DESCRIPTOR,
+            system_configurations_pb2.DESCRIPTOR,
+            notification_templates_pb2.DESCRIPTOR,
+        ),
+        projects=[each.project for each in nouns],
+        policy=Policy.HALT,
+        rebuild=Rebuild(
+            overwrite=[each.overwrite for each in nouns],
+            sweep=[each.sweep for each in center_copies.EVERY],
+        ),
+    )
+
+
+def _keys(source: str, file: FileDescriptor, noun: FileDescriptor) -> Following:
+    """Follow keys by themselves: logins work on while what decides is halted."""
+    return Following(
+        source=source,
+        consumer="ems.signing_keys",
+        file=file,
+        types=types_of(noun),
+        projects=[signing_keys.project],
+        rebuild=Rebuild(overwrite=[signing_keys.overwrite], sweep=[rows.keys.copies.sweep]),
+    )
 
 
 def _servicers(
@@ -160,4 +201,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0001", compose=compose)
+BUILD = Build(name="ems", revision="0003", compose=compose)

@@ -6,8 +6,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from google.protobuf.descriptor import FileDescriptor
 from medport.center.events.v1 import event_log_pb2 as center_log
+from medport.center.events.v1 import (
+    feature_toggles_pb2,
+    notification_templates_pb2,
+    system_configurations_pb2,
+)
+from medport.center.events.v1 import signing_keys_pb2 as center_keys
 from medport.ems.events.v1 import event_log_pb2 as ems_log
+from medport.ems.events.v1 import signing_keys_pb2 as ems_keys
 from medport.hospital.events.v1 import event_log_pb2
 from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.hospital.v1 import (
@@ -26,7 +34,7 @@ from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.outbox import Envelope
 from chassis.paging import Paging
-from chassis.projection import Following
+from chassis.projection import Following, Policy, Rebuild, types_of
 from chassis.publishing import Publishing
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
@@ -45,6 +53,7 @@ from hospital_svc.projectors import (
     transport_bids,
     units,
 )
+from hospital_svc.repositories import center_copies
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
 from hospital_svc.servicers.facilities import FacilityServicer
@@ -70,7 +79,7 @@ def compose(kit: Kit) -> Silo:
         settings.database,
         event_log_pb2.DESCRIPTOR,
         paging,
-        holds=("ems", "center"),
+        holds=("ems", "ems.signing_keys", "center", "center.signing_keys"),
         retention=settings.retention,
         snapshot=Snapshot(envelope, snapshots.current),
     )
@@ -78,7 +87,7 @@ def compose(kit: Kit) -> Silo:
     identity = _identity(kit, database)
     watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     timeouts = AwardTimeouts()
-    followings = _followings(timeouts)
+    followers = Followers(followings(timeouts), database, settings.peers, identity.bearer)
     return Silo(
         add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
         authenticate=identity.verifier.verify,
@@ -89,7 +98,7 @@ def compose(kit: Kit) -> Silo:
             every(SWEEP_SECONDS, timeouts.sweep),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
-        parts=[publishing, Followers(followings, database, settings.peers, identity.bearer)],
+        parts=[publishing, followers],
     )
 
 
@@ -106,14 +115,14 @@ def _identity(kit: Kit, database: Database) -> Identity:
     )
 
 
-def _followings(timeouts: AwardTimeouts) -> list[Following]:
+def followings(timeouts: AwardTimeouts) -> list[Following]:
+    """Name what is followed: what decides, then copies alone, each with a place of its own."""
     return [
         Following(
             source="ems",
             consumer="hospital",
             file=ems_log.DESCRIPTOR,
             projects=[
-                signing_keys.project,
                 agencies.project,
                 transport_bids.project,
                 assignments.project,
@@ -126,16 +135,46 @@ def _followings(timeouts: AwardTimeouts) -> list[Following]:
             source="center",
             consumer="hospital",
             file=center_log.DESCRIPTOR,
-            projects=[
-                signing_keys.project,
-                services.project,
-                feature_toggles.project,
-                system_configurations.project,
-                notification_templates.project,
-            ],
+            projects=[services.project],
             without_log="only the log holds the invitations of hospitals registered meanwhile",
         ),
+        _settings(),
+        _keys("ems", ems_log.DESCRIPTOR, ems_keys.DESCRIPTOR),
+        _keys("center", center_log.DESCRIPTOR, center_keys.DESCRIPTOR),
     ]
+
+
+def _settings() -> Following:
+    """Follow what Center configures; its effects are felt across subjects: a fault halts it."""
+    nouns = (feature_toggles, system_configurations, notification_templates)
+    return Following(
+        source="center",
+        consumer="hospital.settings",
+        file=center_log.DESCRIPTOR,
+        types=types_of(
+            feature_toggles_pb2.DESCRIPTOR,
+            system_configurations_pb2.DESCRIPTOR,
+            notification_templates_pb2.DESCRIPTOR,
+        ),
+        projects=[each.project for each in nouns],
+        policy=Policy.HALT,
+        rebuild=Rebuild(
+            overwrite=[each.overwrite for each in nouns],
+            sweep=[each.sweep for each in center_copies.EVERY],
+        ),
+    )
+
+
+def _keys(source: str, file: FileDescriptor, noun: FileDescriptor) -> Following:
+    """Follow keys by themselves: logins work on while what decides is halted."""
+    return Following(
+        source=source,
+        consumer="hospital.signing_keys",
+        file=file,
+        types=types_of(noun),
+        projects=[signing_keys.project],
+        rebuild=Rebuild(overwrite=[signing_keys.overwrite], sweep=[rows.keys.copies.sweep]),
+    )
 
 
 def _servicers(
@@ -164,4 +203,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="hospital", revision="0001", compose=compose)
+BUILD = Build(name="hospital", revision="0003", compose=compose)

@@ -23,7 +23,7 @@ _CHECKPOINTS = "SELECT consumer, source, position, state FROM consumer_checkpoin
 
 @dataclass(frozen=True)
 class Following:
-    """How far one silo follows another."""
+    """How far one consumer of a silo, such as ``ems.settings``, follows another silo."""
 
     source: str
     consumer: str
@@ -54,13 +54,14 @@ class Census:
         return answer
 
     def following(self) -> Iterator[Following]:
-        """Yield every pair of a source and a silo that follows it; who is down is left out."""
+        """Yield every pair of a source and a consumer of it; a silo that is down is left out."""
         heads = {silo: rows[0]["head"] for silo in SILOS if (rows := self._try(silo, _HEAD))}
-        for consumer in SILOS:
-            for row in self._try(consumer, _CHECKPOINTS):
-                source, position = str(row["source"]), row["position"]
+        for silo in SILOS:
+            for row in self._try(silo, _CHECKPOINTS):
+                source, consumer = str(row["source"]), str(row["consumer"])
                 if source in heads:
-                    yield Following(source, consumer, position, heads[source], row["state"])
+                    position, state = row["position"], row["state"]
+                    yield Following(source, consumer, position, heads[source], state)
 
     def _try(self, silo: str, query: str) -> Rows:
         try:

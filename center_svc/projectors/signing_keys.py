@@ -9,6 +9,7 @@ from center_svc.repositories.sessions import rows
 from chassis.clock import instant
 from chassis.key_rows import TrustedKey
 from chassis.projection import Received
+from chassis.sql import columns
 from chassis.unit_of_work import UnitOfWork
 
 
@@ -26,6 +27,16 @@ async def project(uow: UnitOfWork, event: Received) -> None:
             await rows.keys.distrust(uow, "ems", key.key_name, instant(key.revoke_time))
         case hospital.SigningKeyRevoked() as key:
             await rows.keys.distrust(uow, "hospital", key.key_name, instant(key.revoke_time))
+
+
+async def overwrite(uow: UnitOfWork, event: Received) -> str | None:
+    """Take one key as its silo now shows it; return what it is noted under."""
+    match event.payload:
+        case ems.SigningKeySnapshot() as shown:
+            return await rows.keys.copies.overwrite(uow, **columns(_trusted("EMS", shown.key)))
+        case hospital.SigningKeySnapshot() as shown:
+            return await rows.keys.copies.overwrite(uow, **columns(_trusted("HOSPITAL", shown.key)))
+    return None
 
 
 def _trusted(silo: str, key: ems.SigningKeyPublished | hospital.SigningKeyPublished) -> TrustedKey:

@@ -8,6 +8,7 @@ from medport.hospital.events.v1 import signing_keys_pb2 as hospital
 from chassis.clock import instant
 from chassis.key_rows import TrustedKey
 from chassis.projection import Received
+from chassis.sql import columns
 from chassis.unit_of_work import UnitOfWork
 from ems_svc.repositories.sessions import rows
 
@@ -26,6 +27,16 @@ async def project(uow: UnitOfWork, event: Received) -> None:
             await rows.keys.distrust(uow, "center", key.key_name, instant(key.revoke_time))
         case hospital.SigningKeyRevoked() as key:
             await rows.keys.distrust(uow, "hospital", key.key_name, instant(key.revoke_time))
+
+
+async def overwrite(uow: UnitOfWork, event: Received) -> str | None:
+    """Take one key as its silo now shows it; return what it is noted under."""
+    match event.payload:
+        case center.SigningKeySnapshot() as shown:
+            return await rows.keys.copies.overwrite(uow, **columns(_trusted("CENTER", shown.key)))
+        case hospital.SigningKeySnapshot() as shown:
+            return await rows.keys.copies.overwrite(uow, **columns(_trusted("HOSPITAL", shown.key)))
+    return None
 
 
 def _trusted(

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 
-from chassis.sql import Statement, compiled
-from chassis.unit_of_work import Rows, UnitOfWork
+from chassis.copies import Copies
+from chassis.sql import compiled
+from chassis.unit_of_work import Rows
 from ems_svc.domain.distances import ROAD_FACTOR
 from ems_svc.tables import metadata
 
 _configuration = metadata.tables["system_configuration_copy"]
+_toggle = metadata.tables["feature_toggle_copy"]
+_template = metadata.tables["notification_template_copy"]
 
-
-def _copy(table: Table) -> Statement[dict[str, Any]]:
-    new = insert(table).values({each.key: bindparam(each.key) for each in table.c})
-    return compiled(
-        new.on_conflict_do_update(
-            index_elements=list(table.primary_key),
-            set_={each.key: new.excluded[each.key] for each in table.c if not each.primary_key},
-            where=table.c.version < new.excluded.version,
-        )
-    )
-
-
-COPY_CONFIGURATION = _copy(_configuration)
-COPY_TOGGLE = _copy(metadata.tables["feature_toggle_copy"])
-COPY_TEMPLATE = _copy(metadata.tables["notification_template_copy"])
+FEATURE_TOGGLES = Copies(_toggle, "feature_toggles/" + _toggle.c.feature_name)
+SYSTEM_CONFIGURATIONS = Copies(_configuration, "system_configurations/" + _configuration.c.key)
+NOTIFICATION_TEMPLATES = Copies(
+    _template,
+    "notification_templates/" + _template.c.template_name + "/" + _template.c.template_type,
+)
+EVERY = (FEATURE_TOGGLES, SYSTEM_CONFIGURATIONS, NOTIFICATION_TEMPLATES)
 # The longest key that is set decides: one agency's own before everybody's.
 VALUE = compiled(
     select(_configuration.c.value)
@@ -42,19 +34,6 @@ VALUE = compiled(
     .order_by(func.char_length(_configuration.c.key).desc())
     .limit(1)
 )
-
-
-async def copy_configuration(uow: UnitOfWork, *, value: object, **row: object) -> None:
-    """Keep a configuration value, unless a newer one is here already."""
-    await uow.execute(COPY_CONFIGURATION, value=Jsonb(value), **row)
-
-
-async def copy_toggle(uow: UnitOfWork, **row: object) -> None:
-    await uow.execute(COPY_TOGGLE, **row)
-
-
-async def copy_template(uow: UnitOfWork, **row: object) -> None:
-    await uow.execute(COPY_TEMPLATE, **row)
 
 
 async def road_factor(rows: Rows) -> Decimal:

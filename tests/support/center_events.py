@@ -27,7 +27,9 @@ from chassis.projection import Received
 from chassis.unit_of_work import Database
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PROJECTS = {each.source: each.projects for each in followings(SlaSweep())}
+PROJECTS = {
+    each.source: each.projects for each in followings(SlaSweep()) if each.consumer == "center"
+}
 
 
 @dataclass(frozen=True)

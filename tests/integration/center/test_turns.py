@@ -23,7 +23,7 @@ from tests.support.center_events import Sent, Story, apply, database_on
 from tests.support.databases import superuser_of
 from tests.support.waiting import until_blocked
 
-FOLLOWINGS = {each.source: each for each in followings(SlaSweep())}
+FOLLOWINGS = {each.source: each for each in followings(SlaSweep()) if each.consumer == "center"}
 HOLD = "SELECT FROM trip_fact WHERE transport_request_id = ANY(%s) FOR UPDATE"
 
 
