@@ -12,6 +12,7 @@ from medport.center.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.center.v1 import (
     analytics_pb2_grpc,
     audit_log_pb2_grpc,
+    consumers_pb2_grpc,
     services_pb2_grpc,
     sessions_pb2_grpc,
     system_configurations_pb2_grpc,
@@ -36,6 +37,7 @@ from center_svc.repositories import trip_facts
 from center_svc.repositories.sessions import rows
 from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
+from center_svc.servicers.consumers import ConsumerServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
@@ -157,13 +159,15 @@ def _servicers(
 ) -> Sequence[Callable[[Any], None]]:
     sessions, services = sessions_pb2_grpc, services_pb2_grpc
     trail, figures = audit_log_pb2_grpc, analytics_pb2_grpc
-    settings = system_configurations_pb2_grpc
+    settings, consumers = system_configurations_pb2_grpc, consumers_pb2_grpc
     registry = ServiceRegistryServicer(database, kit.clock, paging)
     configuration = ConfigurationServicer(database, kit.clock, paging)
+    followed = ConsumerServicer(database, kit.clock, paging)
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (services.add_ServiceRegistryServiceServicer_to_server, registry),
         (settings.add_ConfigurationServiceServicer_to_server, configuration),
+        (consumers.add_ConsumerServiceServicer_to_server, followed),
         (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
         (figures.add_AnalyticsServiceServicer_to_server, AnalyticsServicer(database, kit.clock)),
     ]

@@ -20,6 +20,7 @@ from medport.ems.v1 import (
     agencies_pb2_grpc,
     assignments_pb2_grpc,
     available_trips_pb2_grpc,
+    consumers_pb2_grpc,
     service_areas_pb2_grpc,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
@@ -57,6 +58,7 @@ from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
 from ems_svc.servicers.available_trips import AvailableTripServicer
+from ems_svc.servicers.consumers import ConsumerServicer
 from ems_svc.servicers.service_areas import ServiceAreaServicer
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer
@@ -184,7 +186,7 @@ def _servicers(
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
     agencies, units, areas = agencies_pb2_grpc, units_pb2_grpc, service_areas_pb2_grpc
     trips, bids = available_trips_pb2_grpc, transport_bids_pb2_grpc
-    jobs = assignments_pb2_grpc
+    jobs, consumers = assignments_pb2_grpc, consumers_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
@@ -196,6 +198,7 @@ def _servicers(
             AvailableTripServicer(*parts, kit.draining),
         ),
         (bids.add_BidServiceServicer_to_server, BidServicer(*parts)),
+        (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
         (jobs.add_AssignmentServiceServicer_to_server, AssignmentServicer(*parts)),
     ]
     return [partial(add, servicer) for add, servicer in served]

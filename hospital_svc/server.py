@@ -20,6 +20,7 @@ from medport.hospital.events.v1 import event_log_pb2
 from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.hospital.v1 import (
     agency_preferences_pb2_grpc,
+    consumers_pb2_grpc,
     facilities_pb2_grpc,
     hospitals_pb2_grpc,
     received_bids_pb2_grpc,
@@ -56,6 +57,7 @@ from hospital_svc.projectors import (
 from hospital_svc.repositories import center_copies
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
+from hospital_svc.servicers.consumers import ConsumerServicer
 from hospital_svc.servicers.facilities import FacilityServicer
 from hospital_svc.servicers.hospitals import HospitalServicer
 from hospital_svc.servicers.received_bids import ReceivedBidServicer
@@ -184,11 +186,12 @@ def _servicers(
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
     hospitals, facilities = hospitals_pb2_grpc, facilities_pb2_grpc
     trips, bids = transport_requests_pb2_grpc, received_bids_pb2_grpc
-    preferences = agency_preferences_pb2_grpc
+    preferences, consumers = agency_preferences_pb2_grpc, consumers_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
         (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),
+        (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
         (facilities.add_FacilityServiceServicer_to_server, FacilityServicer(*parts)),
         (
             trips.add_TransportRequestServiceServicer_to_server,

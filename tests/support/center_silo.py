@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ class Center:
         return [str(row[0]).removeprefix("medport.center.events.v1.") for row in self.sql(query)]
 
 
-async def refusal(call: grpc.aio.UnaryUnaryCall[Any, Any]) -> grpc.StatusCode:
+async def refusal(call: Awaitable[Any]) -> grpc.StatusCode:
     """Return the code of a call that is refused."""
     try:
         answer: Message = await call

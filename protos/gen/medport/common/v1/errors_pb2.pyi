@@ -86,6 +86,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The log has a gap: page a human."""
     ERROR_REASON_PROGRESS_BACKWARDS: _ErrorReason.ValueType  # 31
     """A subscriber reported a position before its last one."""
+    ERROR_REASON_CONSUMER_NOT_HALTED: _ErrorReason.ValueType  # 32
+    """Only a consumer that is HALTED can be told to; metadata names its state."""
+    ERROR_REASON_CONSUMER_REBUILDING: _ErrorReason.ValueType  # 33
+    """The consumer begins again already."""
+    ERROR_REASON_DEAD_LETTER_NOT_PARKED: _ErrorReason.ValueType  # 34
+    """Only an event that is PARKED can be given up; metadata names its state."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that every silo and the router share; ErrorInfo.reason is the name without prefix."""
@@ -154,4 +160,10 @@ ERROR_REASON_LOG_CORRUPT: ErrorReason.ValueType  # 30
 """The log has a gap: page a human."""
 ERROR_REASON_PROGRESS_BACKWARDS: ErrorReason.ValueType  # 31
 """A subscriber reported a position before its last one."""
+ERROR_REASON_CONSUMER_NOT_HALTED: ErrorReason.ValueType  # 32
+"""Only a consumer that is HALTED can be told to; metadata names its state."""
+ERROR_REASON_CONSUMER_REBUILDING: ErrorReason.ValueType  # 33
+"""The consumer begins again already."""
+ERROR_REASON_DEAD_LETTER_NOT_PARKED: ErrorReason.ValueType  # 34
+"""Only an event that is PARKED can be given up; metadata names its state."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
