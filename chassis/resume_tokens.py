@@ -50,6 +50,11 @@ class Lineage:
     def epoch(self) -> int:
         return self.epochs[-1].number
 
+    @property
+    def life(self) -> UUID:
+        """Tell this log from its twins: two servers promoted from one may both be in epoch 2."""
+        return self.epochs[-1].id
+
     def token(self, position: int) -> bytes:
         """Seal ``position`` with the life in which it was written: opaque, but no credential."""
         epoch = self.epochs[self._index(position)]
@@ -105,16 +110,18 @@ class _Row:
     token_key: bytes
     first: int
     last: int
+    is_open: bool
     epoch: int | None
     epoch_id: UUID | None
     start: int | None
 
 
-# One statement, hence one moment: bounds and lives belong together.
+# One statement, hence one moment: bounds and lives belong together. Until the first tick of a new
+# life has opened its epoch, what an earlier life's tokens mean here is not decided.
 READ = written(
     """
     SELECT h.log_id, h.token_key, h.first_position, h.last_position,
-           e.epoch, e.epoch_id, e.start_position
+           h.fingerprint = event_log_fingerprint() AS is_open, e.epoch, e.epoch_id, e.start_position
       FROM event_log_head h LEFT JOIN event_log_epoch e ON true ORDER BY e.epoch
     """,
     into=_Row,
@@ -122,9 +129,9 @@ READ = written(
 
 
 def lineage(rows: Sequence[Any]) -> Lineage:
-    """Build it from ``READ``'s rows; raises LogUnavailable while no life has been opened yet."""
+    """Build it from ``READ``'s rows; raises LogUnavailable while this life's epoch is not open."""
     lives = tuple(Epoch(row.epoch, row.epoch_id, row.start) for row in rows if row.epoch_id)
-    if not lives:
-        raise LogUnavailable
     head = rows[0]
+    if not lives or not head.is_open:
+        raise LogUnavailable
     return Lineage(head.log_id, bytes(head.token_key), head.first, head.last, lives)

@@ -89,8 +89,8 @@ class EventLogServicer:
             return self._interest(auth.caller(), request.filter)
 
         with self._counted(auth.caller()):
-            interest = recheck()
-            lineage = await self._lineage()
+            interest, generation = recheck(), self._source.tailer.generation
+            lineage = await self._source.pages.lineage()
             opening: pb.Started | pb.SnapshotEnd
             if _is_snapshot(request.start):
                 lineage, opening = await self._snapshot(request, context.write, recheck)
@@ -98,7 +98,7 @@ class EventLogServicer:
             else:
                 cursor = await self._start(request.start, lineage)
                 opening = self._started(request, lineage)
-            wish = _wish(request, interest, lineage)
+            wish = replace(_wish(request, interest, lineage), generation=generation)
             stream = Subscription(self._source, wish, cursor, context.write, recheck)
             await stream.run(opening)
 
@@ -126,13 +126,6 @@ class EventLogServicer:
         await self._source.pages.report(name, lineage.epoch_of(position), position)
         return b""
 
-    async def _lineage(self) -> Lineage:
-        """Read where the log stands, unless this process still stands in another life of it."""
-        lineage = await self._source.pages.lineage()
-        if self._source.tailer.lineage.epoch != lineage.epoch:
-            raise LogUnavailable
-        return lineage
-
     def _started(self, request: Any, lineage: Lineage) -> pb.Started:
         return pb.Started(
             event_log=_state(lineage),
@@ -149,7 +142,7 @@ class EventLogServicer:
             raise InvalidArgument("this start is not served", violations=unserved)
         reader = Reader(write, recheck, _limits(request), _heartbeat(request))
         lineage = await self._snapshots.send(reader, lambda log: self._started(request, log))
-        if self._source.tailer.lineage.epoch != lineage.epoch:
+        if self._source.tailer.lineage.life != lineage.life:
             raise LogUnavailable  # the rows may be of a life that the log was cut back behind
         return lineage, pb.SnapshotEnd(event_count=reader.count)
 

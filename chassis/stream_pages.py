@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import args_row
@@ -34,7 +35,11 @@ SELECT {COLUMNS} FROM event_log
    AND (%(subjects)s::text[] = '{{}}' OR subject = ANY (%(subjects)s::text[]))
  ORDER BY position LIMIT %(most)s
 """  # noqa: S608
-_FLOOR = "SELECT first_position FROM event_log_head"
+# What a page needs to know afterwards: the log's floor, and whose life the page is of.
+_FLOOR = """
+SELECT first_position, (SELECT epoch_id FROM event_log_epoch ORDER BY epoch DESC LIMIT 1)
+  FROM event_log_head
+"""
 _AFTER_TIME = """
 SELECT coalesce((SELECT min(position) FROM event_log WHERE recorded_at > %(time)s) - 1,
                 (SELECT last_position FROM event_log_head)) AS position
@@ -51,10 +56,15 @@ _REPORTED = "SELECT position FROM event_subscriber WHERE name = %(name)s"
 
 
 class Pages:
-    """Identical reads under way are one; at most ``AT_ONCE`` reads are under way."""
+    """Identical reads under way are one; at most ``AT_ONCE`` reads are under way.
 
-    def __init__(self, pool: Pool) -> None:
+    ``tailed`` gives the log as this process follows it. While servers are switched, the pool may
+    still be, or already be, with another one: whatever it reads there is refused.
+    """
+
+    def __init__(self, pool: Pool, tailed: Callable[[], Lineage]) -> None:
         self._pool = pool
+        self._tailed = tailed
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._reading: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -77,7 +87,9 @@ class Pages:
         async with self._connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=resume_tokens.READ.rows)
             await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
-            return resume_tokens.lineage(await cursor.fetchall())
+            found = resume_tokens.lineage(await cursor.fetchall())
+        self._check(found.life)
+        return found
 
     async def after_time(self, moment: datetime) -> int:
         """Return the position before the first event recorded after ``moment``."""
@@ -100,12 +112,18 @@ class Pages:
             await within(HUNG_SECONDS, cursor.execute(_PAGE, _filter(after, end, interest, most)))
             found = await cursor.fetchall()
             # After the page: read before it, a trim in between would leave a silent hole.
-            first = await _number(connection, _FLOOR)
+            asked = await within(HUNG_SECONDS, connection.execute(_FLOOR))
+            first, life = await asked.fetchone() or (0, None)
+        self._check(life)
         if after + 1 < first:
             raise ResumePointCompacted(first, (await self.lineage()).token(first - 1))
         if len(found) > most:
             end = found.pop().position - 1
         return found, end
+
+    def _check(self, life: UUID | None) -> None:
+        if life != self._tailed().life:
+            raise LogUnavailable
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[Result]]) -> Result:
         """Await the read of this key that is under way, or begin one.

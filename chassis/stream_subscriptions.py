@@ -15,6 +15,7 @@ from chassis import event_log_metrics as metrics
 from chassis import stream_frames as frames
 from chassis.backoff import around
 from chassis.event_log_errors import LogUnavailable, SubscriberStalled
+from chassis.resume_tokens import Lineage
 from chassis.stream_entries import Entry, Interest
 from chassis.stream_frames import Chunk, Limits, SharedFrames
 from chassis.stream_pages import Pages
@@ -59,6 +60,7 @@ class Wish:
     head: int = 0
     stop_at_head: bool = False
     is_snapshot: bool = False
+    generation: int = 0  # of the tailer, before it was found out where to begin
     age: float = AGE_SECONDS
     stalled: float = STALLED_SECONDS
 
@@ -84,11 +86,8 @@ class Subscription:
 
     async def run(self, opening: pb.Started | pb.SnapshotEnd) -> None:
         """Serve until drained, old, or at the head asked for; raises refusals of the log."""
-        generation = self._source.tailer.generation
         await self._tell(opening)
         while (reason := self._reason()) is None:
-            if self._source.tailer.generation != generation:
-                raise LogUnavailable  # the log is another one now: the reader's token decides
             self._recheck_when_due()
             await self._step()
         wait = frames.duration(random.uniform(0, RECONNECT_SECONDS))  # noqa: S311 - spreads load
@@ -104,6 +103,7 @@ class Subscription:
     async def _step(self) -> None:
         """Send what comes next, or wait for it. The floor is looked at first, every time."""
         tailer = self._source.tailer
+        self._lineage()
         if tailer.fault is not None:
             raise tailer.fault
         if self._cursor >= tailer.ring.tail:
@@ -137,22 +137,19 @@ class Subscription:
             matching = [entry for entry in ring.between(after, end) if covers(entry)]
             return self._frame(matching, end)
 
-        generation = self._source.tailer.generation
-        key = (after, self._told, end, self._interest, wish.limits, generation)
+        key = (after, self._told, end, self._interest, wish.limits, wish.generation)
         return self._source.shared.get(key, make)
 
     async def _from_page(self) -> tuple[Chunk, bytes]:
         tail, most = self._source.tailer.ring.tail, self._wish.limits.events
         found, end = await self._source.pages.read(self._cursor, tail, self._interest, most)
-        if found and found[-1].epoch > self._source.tailer.lineage.epoch:
-            raise LogUnavailable  # of a life that this process has yet to check itself against
         return self._frame(found, end)
 
     def _frame(self, matching: Sequence[Entry], end: int) -> tuple[Chunk, bytes]:
         chunk = frames.cut(matching, self._cursor, end, self._wish.limits)
         if not chunk.entries:
             return chunk, b""
-        return chunk, frames.batch(chunk, self._told, self._source.tailer.lineage)
+        return chunk, frames.batch(chunk, self._told, self._lineage())
 
     async def _send(self, chunk: Chunk, frame: bytes) -> None:
         self._cursor = chunk.end
@@ -169,7 +166,7 @@ class Subscription:
             await self._bookmark()
 
     async def _bookmark(self) -> None:
-        lineage, tail = self._source.tailer.lineage, self._source.tailer.ring.tail
+        lineage, tail = self._lineage(), self._source.tailer.ring.tail
         mark = pb.Bookmark(
             head_position=max(lineage.last, tail),
             earliest_position=lineage.first,
@@ -186,6 +183,15 @@ class Subscription:
         tailer = self._source.tailer
         return tailer.complete_until if self._cursor >= tailer.ring.tail else None
 
+    def _lineage(self) -> Lineage:
+        """Return the log as it is tailed, unless it was cut back since this stream began.
+
+        Sealed into a life that the cursor is not of, a token would lead into the wrong events.
+        """
+        if self._source.tailer.generation != self._wish.generation:
+            raise LogUnavailable  # the reader's own token decides
+        return self._source.tailer.lineage
+
     def _recheck_when_due(self) -> None:
         """Ask again who the reader is: what it may no longer see, it no longer gets."""
         if self._clock() >= self._recheck_at:
@@ -193,8 +199,7 @@ class Subscription:
             self._recheck_at = self._clock() + around(RECHECK_SECONDS, 0.1)
 
     async def _tell(self, message: Message) -> None:
-        lineage = self._source.tailer.lineage
-        await self._write(frames.control(message, self._cursor, self._told, lineage))
+        await self._write(frames.control(message, self._cursor, self._told, self._lineage()))
         self._beat_at = self._clock() + around(self._wish.heartbeat, 0.1)
 
     async def _write(self, frame: bytes) -> None:

@@ -31,7 +31,7 @@ QUIET_SECONDS = 0.25
 # COLUMNS is a constant of ours.
 _NEXT = f"SELECT {COLUMNS} FROM event_log WHERE position > %s ORDER BY position LIMIT %s"  # noqa: S608
 # Whether nothing committed is still without a position, and how far the positions go.
-_QUIET = "SELECT NOT EXISTS (SELECT FROM outbox), (SELECT last_position FROM event_log_head)"
+_QUIET = "SELECT NOT EXISTS (SELECT FROM outbox), last_position, epoch FROM event_log_head"
 
 
 class Tailer:
@@ -77,7 +77,10 @@ class Tailer:
             return
 
     async def _tail(self, connection: AsyncConnection) -> None:
-        await self._settle(connection)
+        await tick(connection, 0)  # a new life of the server opens its epoch
+        await self._refresh(connection)
+        self.fault = None
+        self.wake()
         clock = asyncio.get_running_loop().time
         while True:
             entries = await self._next(connection)
@@ -89,31 +92,27 @@ class Tailer:
             if clock() > self._lineage_until:
                 await self._refresh(connection)
 
-    async def _settle(self, connection: AsyncConnection) -> None:
-        """Find out whether a new connection leads to the log that the old one led to.
+    async def _refresh(self, connection: AsyncConnection) -> bool:
+        """Read the log's lives and bounds; return whether the ring still holds what they say.
 
-        A promoted standby or a restored copy may lack what has been sent already: this process
-        checks its own position as it would a subscriber's, and starts over if it does not hold.
+        A promoted standby, a restored copy, or an epoch that an operator opened may have cut the
+        log back behind what has been sent already: this process checks its own position as it
+        would a subscriber's, and starts over if it does not hold.
         """
-        before = self._lineage
-        await tick(connection, 0)
-        found = await self._refresh(connection)
-        if before is None:
-            self.ring.restart(found.last)
-        elif not _continues(found, before, self.ring.tail):
-            telemetry.log.error("event_log_diverged", position=self.ring.tail, head=found.last)
-            self.generation += 1
-            self.ring.restart(found.last)
-        self.fault = None
-        self.wake()
-
-    async def _refresh(self, connection: AsyncConnection) -> Lineage:
         cursor = connection.cursor(binary=True, row_factory=resume_tokens.READ.rows)
         await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
-        self._lineage = resume_tokens.lineage(await cursor.fetchall())
+        before, found = self._lineage, resume_tokens.lineage(await cursor.fetchall())
+        self._lineage = found
         self._lineage_until = asyncio.get_running_loop().time() + LINEAGE_SECONDS
-        metrics.EPOCH.set(self._lineage.epoch)
-        return self._lineage
+        metrics.EPOCH.set(found.epoch)
+        if before is not None and _continues(found, before, self.ring.tail):
+            return True
+        if before is not None:
+            telemetry.log.error("event_log_diverged", position=self.ring.tail, head=found.last)
+            self.generation += 1
+        self.ring.restart(found.last)
+        self.wake()
+        return False
 
     async def _look_for_more(self, connection: AsyncConnection) -> None:
         """Learn whether the ring's tail is all there is: heartbeats are silent about it else."""
@@ -124,6 +123,8 @@ class Tailer:
         row: Any = await (await within(HUNG_SECONDS, connection.execute(_QUIET))).fetchone()
         if row[0] and row[1] == self.ring.tail:
             self.complete_until = asked
+        if row[2] != self.lineage.epoch:  # opened in place, by an operator
+            await self._refresh(connection)
 
     async def _next(self, connection: AsyncConnection) -> list[Entry]:
         """Read what follows the tail, to the end of a transaction: streams see no half of one."""
@@ -136,8 +137,9 @@ class Tailer:
         """Let the streams have ``entries``; False if the log has a gap and must not be served."""
         if not entries:
             return True
-        if entries[-1].epoch > self.lineage.epoch:  # its tokens need the life it was written in
-            await self._refresh(connection)
+        # Its tokens need the life it was written in, which may not follow upon what was sent.
+        if entries[-1].epoch > self.lineage.epoch and not await self._refresh(connection):
+            return True
         try:
             self.ring.extend(entries)
         except LogCorrupt as gap:

@@ -12,8 +12,7 @@ from medport.common.v1 import event_log_pb2 as pb
 
 from chassis import auth
 from chassis.event_contract import EventContract
-from chassis.event_log_errors import LogUnavailable, StreamLimit
-from chassis.resume_tokens import Lineage
+from chassis.event_log_errors import StreamLimit
 from chassis.stream_entries import Interest
 from chassis.stream_frames import Limits
 from chassis.stream_subscriptions import Source, Subscription, Wish
@@ -54,11 +53,13 @@ class Watching:
         log's refusals, and StreamLimit.
         """
         with self._counted(auth.caller().user_id):
-            interest, lineage = recheck(), await self._lineage()
+            interest, generation = recheck(), self._source.tailer.generation
+            lineage = await self._source.pages.lineage()
             cursor = lineage.position(resume_token) if resume_token else lineage.last
             if not resume_token:  # whatever changes meanwhile lies behind the cursor
                 await audience.snapshot(lineage.token(cursor))
-            wish = Wish(interest, Limits(events=MOST_CHANGES), HEARTBEAT_SECONDS)
+            limits = Limits(events=MOST_CHANGES)
+            wish = Wish(interest, limits, HEARTBEAT_SECONDS, generation=generation)
             stream = Subscription(self._source, wish, cursor, self._told(audience), recheck)
             await stream.run(pb.Started())
 
@@ -75,12 +76,6 @@ class Watching:
                     await audience.end(frame.stream_end, frame.resume_token)
 
         return tell
-
-    async def _lineage(self) -> Lineage:
-        lineage = await self._source.pages.lineage()
-        if self._source.tailer.lineage.epoch != lineage.epoch:
-            raise LogUnavailable
-        return lineage
 
     @contextmanager
     def _counted(self, user_id: UUID) -> Iterator[None]:
