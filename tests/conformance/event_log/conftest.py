@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.support.databases import Databases
 from tests.support.event_streams import Silo, serving
+from tests.support.event_writers import Scene, Stages, a_scene
 from tests.support.silo_logs import KINDS, Kind
 
 
@@ -29,6 +31,20 @@ def peer_database(kind: Kind, databases: Databases) -> Iterator[str]:
     """Give the service role's DSN of a fresh database of the silo that follows ``kind``'s."""
     with databases.fresh(kind.peer) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def stages(databases: Databases) -> Iterator[Stages]:
+    """Give one database per silo to all scenes of a run."""
+    with ExitStack() as stack:
+        yield Stages(databases, stack)
+
+
+@pytest.fixture
+def scene(kind: Kind, stages: Stages) -> Iterator[Scene]:
+    """Give the silo's log, empty again, with writers and sequencers to interleave by hand."""
+    with a_scene(stages.dsn(kind), kind) as opened:
+        yield opened
 
 
 @pytest.fixture
