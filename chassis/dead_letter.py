@@ -29,13 +29,20 @@ class Letter:
 
 _KEY = "consumer = %(consumer)s AND source = %(source)s"
 
+# A consumer that starts over meets again what it had parked, or an operator had discarded.
 PARK = written(
-    """
-    INSERT INTO consumer_dead_letter
+    f"""
+    INSERT INTO consumer_dead_letter AS known
            (consumer, source, epoch, position, subject, type, event, reason, attempts)
     VALUES (%(consumer)s, %(source)s, %(epoch)s, %(position)s, %(subject)s, %(type)s, %(event)s,
             %(reason)s, %(attempts)s)
-    """
+    ON CONFLICT (consumer, source, epoch, position) DO UPDATE
+       SET state = 'PARKED', resolved_by = NULL, event = excluded.event,
+           subject = excluded.subject, type = excluded.type,
+           attempts = known.attempts + excluded.attempts,
+           reason = CASE WHEN excluded.reason = '{BEHIND_PARKED}' THEN known.reason
+                         ELSE excluded.reason END
+    """  # noqa: S608
 )
 SUBJECTS = written(
     f"""
