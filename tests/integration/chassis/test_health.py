@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chassis.health import NOT_SERVING, SERVING
 from tests.support import clinic, echo
 from tests.support.databases import superuser_of
-from tests.support.proxies import between
+from tests.support.fault_proxy import between
 from tests.support.waiting import until
 
 NAMES = ["", echo.PACKAGE, echo.SERVICE]

@@ -20,8 +20,8 @@ from tests.integration.chassis.test_health import until_status
 from tests.support import clinic
 from tests.support.databases import superuser_of
 from tests.support.echo import EchoRequest, call, finish, refused
+from tests.support.fault_proxy import FaultProxy, between
 from tests.support.guarded import AS_STAFF, detail
-from tests.support.proxies import Proxy, between
 from tests.support.waiting import until
 
 Result = TypeVar("Result")
@@ -51,7 +51,7 @@ async def until_sleeping(dsn: str, wanted: int) -> None:
 
 
 @asynccontextmanager
-async def behind_a_proxy(plain_database: str) -> AsyncIterator[tuple[Proxy, grpc.aio.Channel]]:
+async def behind_a_proxy(plain_database: str) -> AsyncIterator[tuple[FaultProxy, grpc.aio.Channel]]:
     clinic.prepare(plain_database)
     async with (
         between(plain_database) as (proxy, dsn),

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from tests.support.black_holes import path_to
 from tests.support.databases import Databases, superuser_of
 from tests.support.event_consumers import LEDGER, Consumer, consuming, outage, until
 from tests.support.event_logs import a_provision, lay
 from tests.support.event_streams import Silo, serving, until_head
+from tests.support.fault_proxy import in_front_of
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ async def test_a_rolling_restart_of_the_source_is_invisible(
 async def test_a_silent_network_is_found_within_three_heartbeats(
     silo: Silo, consumer: Consumer
 ) -> None:
-    async with path_to(silo.port) as path:
-        await consumer.follow_at(path.port, heartbeat=0.3)
+    async with in_front_of(silo.port) as path:
+        await consumer.follow_at(path.listening, heartbeat=0.3)
         await silo.announce(a_provision())
         await consumer.until_at(1)
         path.swallow()

@@ -9,7 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from chassis.within import within
-from tests.support.proxies import between
+from tests.support.fault_proxy import between
 
 SOON = 3.0  # psycopg alone waits for up to 11 s
 

@@ -13,8 +13,8 @@ import pytest
 
 from router.breaker import State
 from router.server import Router
+from tests.support.fault_proxy import FaultProxy
 from tests.support.obedient_silo import ObedientSilo, contract, text
-from tests.support.proxies import Proxy
 from tests.support.routed_mesh import begin, observe, router_settings, routing, until_true
 
 
@@ -22,7 +22,7 @@ from tests.support.routed_mesh import begin, observe, router_settings, routing, 
 class Stallable:
     router: Router
     channel: grpc.aio.Channel
-    wire: Proxy  # between the router and EMS
+    wire: FaultProxy  # between the router and EMS
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def mesh(tmp_path: Path) -> AsyncIterator[Stallable]:
     hospital, ems = ObedientSilo("hospital"), ObedientSilo("ems")
     await hospital.start()
     await ems.start()
-    wire = Proxy("127.0.0.1", ems.port)
+    wire = FaultProxy("127.0.0.1", ems.port)
     await wire.open()
     addresses = {
         "hospital": f"127.0.0.1:{hospital.port}",
