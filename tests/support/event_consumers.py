@@ -12,7 +12,7 @@ import psycopg
 
 from chassis import channels
 from chassis.pool import pool
-from chassis.projection import Following, Policy, Project, Received
+from chassis.projection import Following, Project, Received
 from chassis.projection_follower import Follower
 from chassis.sql import written
 from chassis.unit_of_work import Database, UnitOfWork
@@ -77,19 +77,17 @@ class Consumer:
         port: int,
         projects: Sequence[Project] = (note,),
         *,
-        policy: Policy = Policy.PARK_SUBJECT,
-        heartbeat: float = 1.0,
-        without_log: str = "",
         kind: Kind = HOSPITAL,
+        heartbeat: float = 1.0,
+        **options: Any,
     ) -> Follower:
+        """Follow the ``kind`` of silo at ``port``; ``options`` are what a Following has besides."""
         following = Following(
             source=kind.silo,
-            consumer=kind.peer,
             file=kind.file,
             projects=projects,
-            policy=policy,
             heartbeat_seconds=heartbeat,
-            without_log=without_log,
+            **{"consumer": kind.peer, **options},
         )
         address = f"127.0.0.1:{port}"
         follower = Follower(
@@ -109,12 +107,26 @@ class Consumer:
         rows = self.admin.execute("SELECT position FROM ledger ORDER BY entry").fetchall()
         return [row[0] for row in rows]
 
-    def position(self) -> int:
-        return int(self.one("SELECT coalesce(max(position), 0) FROM consumer_checkpoint"))
+    def position(self, consumer: str = "") -> int:
+        query = """
+        SELECT coalesce(max(position), 0) FROM consumer_checkpoint WHERE consumer = %s OR %s = ''
+        """
+        return int(self.one(query, consumer, consumer))
 
     def expire_lease(self) -> None:
         """Let the lease run out: what eight seconds of silence would do."""
         self.admin.execute("UPDATE consumer_checkpoint SET lease_until = '-infinity'")
+
+    def state(self, consumer: str = "") -> str:
+        """Return the state, and why, of the one consumer, or of the one that is named."""
+        query = """
+        SELECT coalesce(max(state || coalesce(' ' || state_reason, '')), '')
+          FROM consumer_checkpoint WHERE consumer = %s OR %s = ''
+        """
+        return str(self.one(query, consumer, consumer))
+
+    async def until_state(self, state: str, consumer: str = "") -> None:
+        await until(lambda: self.state(consumer) == state)
 
     def kill_connections(self) -> None:
         """Terminate every connection of the consumer's database but our own."""
@@ -128,8 +140,8 @@ class Consumer:
         self.admin.close()
         self.admin = psycopg.connect(superuser_of(self.dsn), autocommit=True)
 
-    async def until_at(self, position: int, seconds: float = 15) -> None:
-        await until(lambda: self.position() >= position, seconds)
+    async def until_at(self, position: int, seconds: float = 15, consumer: str = "") -> None:
+        await until(lambda: self.position(consumer) >= position, seconds)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
