@@ -50,12 +50,13 @@ from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Rebuild, types_of
 from chassis.publishing import Publishing
+from chassis.reactions import Reaction
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
 
-SLA_SECONDS = 5.0
+HEARTBEAT_SECONDS = 1.0  # a level was missed when both silos have been heard past its due time
 COUNTED = "facts count events, of which rows show the last: recompute them from the whole log"
 
 
@@ -86,7 +87,7 @@ def compose(kit: Kit) -> Silo:
         database=database,
         timers=[
             *identity.timers,
-            every(SLA_SECONDS, sweep.sweep),
+            Reaction(sweep, sweep.heard),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
@@ -107,6 +108,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
             ],
             turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("hospital"),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
             without_log=COUNTED,
         ),
         Following(
@@ -122,6 +124,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
             ],
             turn=trip_facts.turn,
             bookmarked=sweep.bookmarked("ems"),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
             without_log=COUNTED,
         ),
         _keys("hospital", hospital_log.DESCRIPTOR, hospital_keys.DESCRIPTOR),

@@ -1,10 +1,11 @@
-"""What the clock makes a silo do: sweeps, again and again, for as long as the process lives."""
+"""What the clock makes a silo do, again and again, for as long as the process lives."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from chassis import telemetry
 from chassis.backoff import around
@@ -15,21 +16,52 @@ from chassis.unit_of_work import Database
 
 Sweep = Callable[[Database, Clock], Awaitable[int]]
 
-JITTER = 0.1  # replicas then sweep apart
+JITTER = 0.1  # replicas then look apart
 REST_SECONDS = 0.5
 
 
+class Timer(Protocol):
+    """Something to do in turns: a sweep at its period, or a reaction at its due times."""
+
+    @property
+    def name(self) -> str:
+        """Return what logs and metrics call it."""
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it rests at most."""
+
+    async def turn(self, database: Database, clock: Clock) -> float:
+        """Do what is to be done by now; return the seconds to rest until the next turn."""
+
+    async def rest(self, seconds: float) -> None:
+        """Return after ``seconds``, or sooner when something has changed."""
+
+
 @dataclass(frozen=True, slots=True)
-class Timer:
+class Periodic:
     """A sweep and its period; the sweep returns how many things it changed."""
 
     seconds: float
     sweep: Sweep
 
+    @property
+    def name(self) -> str:
+        return f"{self.sweep.__module__}.{getattr(self.sweep, '__name__', 'sweep')}"
+
+    async def turn(self, database: Database, clock: Clock) -> float:
+        changed = await self.sweep(database, clock)
+        if changed:
+            telemetry.log.info("sweep", timer=self.name, changed=changed)
+        return around(self.seconds, JITTER)
+
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 def every(seconds: float, sweep: Sweep) -> Timer:
     """Run ``sweep`` about every ``seconds``, each tenant in a unit of work of its own."""
-    return Timer(seconds, sweep)
+    return Periodic(seconds, sweep)
 
 
 class Timers:
@@ -48,7 +80,7 @@ class Timers:
         self._tasks = [asyncio.create_task(self._run(timer)) for timer in self._timers]
 
     def drain(self) -> None:
-        """Nothing waits for a timer: a sweep under way ends with its transaction."""
+        """Nothing waits for a timer: a turn under way ends with its transactions."""
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -56,27 +88,20 @@ class Timers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, timer: Timer) -> None:
-        """Sweep once the database is there, then at every period."""
+        """Take a turn once the database is there, and then whenever the timer asks for one."""
         while True:
             if self._is_up():
-                await self._sweep(timer)
-                await asyncio.sleep(around(timer.seconds, JITTER))
+                await timer.rest(await self._turn(timer))
             else:
                 await asyncio.sleep(around(REST_SECONDS, JITTER))
 
-    async def _sweep(self, timer: Timer) -> None:
-        """Sweep; a failure is reported, and what was to do is found again at the next turn."""
+    async def _turn(self, timer: Timer) -> float:
+        """Take a turn; a failure is reported, and what was to do is found again at the next."""
         try:
-            changed = await timer.sweep(self._database, self._clock)
-        except Exception as error:  # noqa: BLE001 - one bad sweep must not end the ones to come
+            return await timer.turn(self._database, self._clock)
+        except Exception as error:  # noqa: BLE001 - one bad turn must not end the ones to come
             if is_passing(error):  # a silo without its database is no mistake of the code
-                telemetry.log.warning("sweep_postponed", timer=_name(timer), why=why(error))
+                telemetry.log.warning("timer_postponed", timer=timer.name, why=why(error))
             else:
-                telemetry.fault(error, timer=_name(timer))
-            return
-        if changed:
-            telemetry.log.info("sweep", timer=_name(timer), changed=changed)
-
-
-def _name(timer: Timer) -> str:
-    return f"{timer.sweep.__module__}.{getattr(timer.sweep, '__name__', 'sweep')}"
+                telemetry.fault(error, timer=timer.name)
+            return around(timer.seconds, JITTER)

@@ -38,6 +38,7 @@ from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Policy, Rebuild, types_of
 from chassis.publishing import Publishing
+from chassis.reactions import Reaction
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
@@ -64,11 +65,9 @@ from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer
 from ems_svc.servicers.units import UnitServicer
 from ems_svc.servicers.users import UserServicer
-from ems_svc.timers import awards as overdue
 from ems_svc.timers import idempotency_keys
-from ems_svc.timers import transport_bids as lapsed
-
-SWEEP_SECONDS = 5.0
+from ems_svc.timers.awards import AwardDeadlines
+from ems_svc.timers.transport_bids import BidExpiries
 
 
 def compose(kit: Kit) -> Silo:
@@ -94,8 +93,8 @@ def compose(kit: Kit) -> Silo:
         database=database,
         timers=[
             *identity.timers,
-            every(SWEEP_SECONDS, lapsed.sweep),
-            every(SWEEP_SECONDS, overdue.sweep),
+            Reaction(BidExpiries()),
+            Reaction(AwardDeadlines()),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, followers],

@@ -37,6 +37,7 @@ from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Policy, Rebuild, types_of
 from chassis.publishing import Publishing
+from chassis.reactions import Reaction
 from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
@@ -65,10 +66,10 @@ from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.transport_requests import TransportRequestServicer
 from hospital_svc.servicers.users import UserServicer
 from hospital_svc.timers import idempotency_keys
-from hospital_svc.timers import transport_requests as expiries
 from hospital_svc.timers.awards import AwardTimeouts
+from hospital_svc.timers.transport_requests import OfferExpiries
 
-SWEEP_SECONDS = 5.0
+HEARTBEAT_SECONDS = 1.0  # an award is taken back when EMS has been heard past its grace
 
 
 def compose(kit: Kit) -> Silo:
@@ -96,8 +97,8 @@ def compose(kit: Kit) -> Silo:
         database=database,
         timers=[
             *identity.timers,
-            every(SWEEP_SECONDS, expiries.sweep),
-            every(SWEEP_SECONDS, timeouts.sweep),
+            Reaction(OfferExpiries()),
+            Reaction(timeouts),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
         ],
         parts=[publishing, followers],
@@ -131,6 +132,7 @@ def followings(timeouts: AwardTimeouts) -> list[Following]:
                 units.project,
             ],
             bookmarked=timeouts.bookmarked,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
             without_log="a job's row shows where it stands, not the answers that move its trip",
         ),
         Following(

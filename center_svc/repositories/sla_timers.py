@@ -15,19 +15,25 @@ from center_svc.domain.trip_facts import TripKey
 from center_svc.tables import sla_timer as table
 from center_svc.tables import trip_fact
 from chassis.sql import columns, compiled, same_key
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Rows, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Missed:
     """A timer that ran out, with what its announcement says of the trip."""
 
     hospital_id: UUID
     transport_request_id: UUID
     kind: SlaKind
     due_at: datetime
+    cleared_at: datetime | None
+    breached_at: datetime | None
     agency_id: UUID | None
     hospital_version: int
+
+    @property
+    def is_running(self) -> bool:
+        return self.cleared_at is None and self.breached_at is None
 
 
 _KEY = ("hospital_id", "transport_request_id")
@@ -77,12 +83,17 @@ ANSWER = compiled(
 RESCHEDULE = compiled(
     update(table).where(same_key(table), _OPEN).values(due_at=bindparam("due_at"))
 )
-LOCK_DUE = compiled(
+_RUNS_OUT = (_OPEN, table.c.breached_at.is_(None), table.c.due_at < bindparam("before_at"))
+DUE = compiled(
+    select(table.c.hospital_id, table.c.transport_request_id, table.c.kind, table.c.due_at)
+    .where(*_RUNS_OUT)
+    .order_by(table.c.due_at)
+    .limit(bindparam("fetch")),
+    into=lambda hospital_id, trip_id, kind, due_at: (hospital_id, trip_id, SlaKind(kind), due_at),
+)
+LOCK_FREE = compiled(
     select(
-        table.c.hospital_id,
-        table.c.transport_request_id,
-        table.c.kind,
-        table.c.due_at,
+        *table.c,
         trip_fact.c.agency_id,
         trip_fact.c.hospital_version,
     )
@@ -91,11 +102,9 @@ LOCK_DUE = compiled(
         (trip_fact.c.hospital_id == table.c.hospital_id)
         & (trip_fact.c.transport_request_id == table.c.transport_request_id),
     )
-    .where(_OPEN, table.c.breached_at.is_(None), table.c.due_at <= bindparam("until"))
-    .order_by(table.c.due_at)
-    .limit(bindparam("limit"))
+    .where(same_key(table))
     .with_for_update(of=table, skip_locked=True),
-    into=Due,
+    into=Missed,
 )
 BREACH = compiled(update(table).where(same_key(table)).values(breached_at=bindparam("at")))
 
@@ -121,16 +130,27 @@ async def reschedule(uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datet
     await uow.execute(RESCHEDULE, **columns(key), kind=kind, due_at=due_at)
 
 
-async def lock_due(uow: UnitOfWork, until: datetime, limit: int) -> list[Due]:
-    """Hold timers that ran out before ``until``, and that no other process is looking at."""
-    return await uow.all(LOCK_DUE, until=until, limit=limit)
+async def list_due(
+    rows: Rows, *, before_at: datetime, fetch: int
+) -> list[tuple[UUID, UUID, SlaKind, datetime]]:
+    """Return what ran out ``before_at``, the oldest first: hospital, trip, kind, due time."""
+    return await rows.all(DUE, before_at=before_at, fetch=fetch)
 
 
-async def breach(uow: UnitOfWork, due: Due, at: datetime) -> None:
+async def lock_free(
+    uow: UnitOfWork, hospital_id: UUID, transport_request_id: UUID, kind: SlaKind
+) -> Missed | None:
+    """Lock a timer; None while another transaction holds it, which may be stopping it."""
+    return await uow.optional(
+        LOCK_FREE, hospital_id=hospital_id, transport_request_id=transport_request_id, kind=kind
+    )
+
+
+async def breach(uow: UnitOfWork, missed: Missed, at: datetime) -> None:
     await uow.execute(
         BREACH,
-        hospital_id=due.hospital_id,
-        transport_request_id=due.transport_request_id,
-        kind=due.kind,
+        hospital_id=missed.hospital_id,
+        transport_request_id=missed.transport_request_id,
+        kind=missed.kind,
         at=at,
     )

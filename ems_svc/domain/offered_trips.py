@@ -121,3 +121,7 @@ class OfferedTrip:
 
     def is_awaiting(self, award_token: UUID) -> bool:
         return self.award_token == award_token and self.confirm_deadline_at is not None
+
+    def is_overdue(self, at: datetime) -> bool:
+        """Tell whether the agency's time to answer is over; it may answer at its very end."""
+        return self.confirm_deadline_at is not None and self.confirm_deadline_at < at

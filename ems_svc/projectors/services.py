@@ -21,6 +21,7 @@ from ems_svc.messages.announcements import announce
 from ems_svc.repositories import (
     agencies,
     available_trips,
+    awards,
     matching,
     offered_trips,
     transport_bids,
@@ -91,6 +92,7 @@ async def _invite_admin(
 async def _stand(uow: UnitOfWork, event: Changed, status: RegistryStatus, clock: Clock) -> None:
     """Take a new standing: without it, bids end and nothing is offered; running jobs finish."""
     trips, at = await offered_trips.hold_open(uow), clock()
+    waiting = await offered_trips.lock_awaiting(uow, UUID(event.external_id))
     agency = await agencies.lock_if_known(uow, UUID(event.external_id))
     standing = agency and agency.stand(status, event.registry_version, at)
     if not standing:
@@ -102,6 +104,8 @@ async def _stand(uow: UnitOfWork, event: Changed, status: RegistryStatus, clock:
     if agency.is_active:
         await matching.offer_all_to(uow, agency, trips)
         return
+    # The hospitals that chose it need not wait for an answer that it may not give any more.
+    announce(uow, [await awards.decline(uow, trip, "AGENCY_SUSPENDED") for trip in waiting])
     closed = await transport_bids.close_of_agency(uow, agency.agency_id, BidStatus.REJECTED, at)
     await available_trips.withdraw_all(uow, agency.agency_id)
     announce(uow, closed)

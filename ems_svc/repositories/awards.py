@@ -12,8 +12,8 @@ from ems_svc.domain import awards as rules
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.available_trips import AvailableTripState
 from ems_svc.domain.awards import Award, Held, Outcome
-from ems_svc.domain.events import Event
-from ems_svc.domain.offered_trips import OfferedTrip
+from ems_svc.domain.events import AwardDeclined, Event
+from ems_svc.domain.offered_trips import OfferedTrip, OfferState
 from ems_svc.domain.transport_bids import TransportBid
 from ems_svc.repositories import (
     agencies,
@@ -61,6 +61,19 @@ async def confirm(
     seen = await available_trips.find(uow, bid.agency_id, bid.transport_request_id)
     miles = seen.loaded_miles if seen else None
     return rules.confirm(trip, bid, award=award, id=ids.new(), loaded_miles=miles, at=at)
+
+
+async def decline(uow: UnitOfWork, trip: OfferedTrip, reason: str) -> AwardDeclined:
+    """Write that an award, which waits for its agency, is declined; its bid stays as it is.
+
+    The caller has locked the trip, and the unit of work is turned to the agency.
+    """
+    if trip.awarded_agency_id is None or trip.awarded_bid_id is None:
+        raise LookupError("no award waits on the trip")
+    bid = await transport_bids.get(uow, trip.awarded_agency_id, trip.awarded_bid_id)
+    declined = rules.decline(trip, Award.of(trip, bid), reason)
+    await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
+    return declined
 
 
 async def settle(uow: UnitOfWork, outcome: Outcome, at: datetime) -> list[Event]:

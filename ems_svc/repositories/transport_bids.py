@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, cast, insert, or_, select, 
 from sqlalchemy import Uuid as UuidType
 
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, other_columns, same_key, written
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import BidStatus
 from ems_svc.domain.events import BidClosed
@@ -45,13 +45,12 @@ LOCK_ALL_PENDING = compiled(
     select(table).where(_of_agency, _pending).order_by(table.c.id).with_for_update(),
     into=TransportBid,
 )
-LOCK_LAPSED = compiled(
-    select(table)
-    .where(_of_agency, _pending, table.c.expires_at < bindparam("before"))
-    .order_by(table.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True),  # whoever holds one decides it
-    into=TransportBid,
+LOCK_FREE = compiled(
+    select(table).where(same_key(table)).with_for_update(skip_locked=True), into=TransportBid
+)
+LAPSED = written(
+    "SELECT agency_id, id, expires_at FROM due_bids(%(before_at)s, %(fetch)s)",
+    lambda *each: each,
 )
 ADD = compiled(insert(table))
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
@@ -92,6 +91,11 @@ async def lock(uow: UnitOfWork, agency_id: UUID, id: UUID) -> TransportBid:
     return _found(await lock_if_known(uow, agency_id, id), id)
 
 
+async def lock_free(uow: UnitOfWork, agency_id: UUID, id: UUID) -> TransportBid | None:
+    """Lock a bid; None while another transaction holds it, which may be deciding about it."""
+    return await uow.optional(LOCK_FREE, agency_id=agency_id, id=id)
+
+
 async def add(uow: UnitOfWork, bid: TransportBid) -> None:
     """Add a bid; raises BidExists when the agency has a live one on the trip.
 
@@ -130,12 +134,14 @@ async def close_of_agency(
     return await _close(uow, await uow.all(LOCK_ALL_PENDING, agency_id=agency_id), status, at)
 
 
-async def expire(
-    uow: UnitOfWork, agency_id: UUID, *, before: datetime, at: datetime, limit: int
-) -> list[BidClosed]:
-    """Expire bids that lapsed ``before``, at most ``limit``."""
-    lapsed = await uow.all(LOCK_LAPSED, agency_id=agency_id, before=before, limit=limit)
-    return await _close(uow, lapsed, BidStatus.EXPIRED, at)
+async def list_lapsed(
+    rows: Rows, *, before_at: datetime, fetch: int
+) -> list[tuple[UUID, UUID, datetime]]:
+    """Return the undecided bids that lapsed ``before_at``: agency, bid, when it lapsed.
+
+    Of every agency, the oldest first; not those whose award waits for the agency's answer.
+    """
+    return await rows.all(LAPSED, before_at=before_at, fetch=fetch)
 
 
 async def list_newest(

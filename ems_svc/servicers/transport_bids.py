@@ -54,7 +54,8 @@ class BidServicer(rpc.BidServiceServicer):
             limit=page.fetch,
         )
         shown, token = page.cut(found, lambda bid: (bid.id,))
-        waiting = {trip.awarded_bid_id: trip for trip in await offered_trips.awaiting(rows)}
+        awaiting = await offered_trips.awaiting(rows, agency_id)
+        waiting = {trip.awarded_bid_id: trip for trip in awaiting}
         bids = [messages.bid(bid, waiting.get(bid.id)) for bid in shown]
         return pb.ListBidsResponse(bids=bids, next_page_token=token)
 

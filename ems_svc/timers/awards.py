@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.unit_of_work import Database
-from ems_svc.domain import awards as rules
-from ems_svc.domain.offered_trips import OfferedTrip, OfferState
+from chassis.reactions import Due, Outcome
+from chassis.unit_of_work import Database, UnitOfWork
 from ems_svc.messages.announcements import announce
-from ems_svc.repositories import offered_trips, transport_bids
+from ems_svc.repositories import awards, offered_trips
+
+Award = tuple[UUID, UUID, UUID]  # of which hospital, on which trip, by which token
 
 
-async def sweep(database: Database, clock: Clock) -> int:
-    """Decline every award whose deadline has passed; its bid stays as it is."""
-    now = clock()
-    late = [
-        trip
-        for trip in await offered_trips.awaiting(database.read(None))
-        if trip.confirm_deadline_at is not None and trip.confirm_deadline_at < now
-    ]
-    for trip in late:
-        await _decline(database, trip, now)
-    return len(late)
+class AwardDeadlines:
+    name = "award_answer"
 
+    async def coming(
+        self, database: Database, *, until: datetime, fetch: int
+    ) -> Sequence[Due[Award]]:
+        """List the awards that wait for an agency whose time is over by ``until``."""
+        found = await offered_trips.list_unanswered(
+            database.read(None), before_at=until, fetch=fetch
+        )
+        return [
+            Due(agency_id, (hospital_id, trip_id, token), deadline)
+            for hospital_id, trip_id, agency_id, token, deadline in found
+        ]
 
-async def _decline(database: Database, seen: OfferedTrip, at: datetime) -> None:
-    async with database.begin(seen.awarded_agency_id) as uow:
-        trip = await offered_trips.lock(uow, seen.hospital_id, seen.transport_request_id)
-        if trip is None or trip.confirm_deadline_at is None or trip.confirm_deadline_at >= at:
-            return  # answered meanwhile
-        if trip.awarded_agency_id is None or trip.awarded_bid_id is None:
-            return
-        bid = await transport_bids.get(uow, trip.awarded_agency_id, trip.awarded_bid_id)
-        declined = rules.decline(trip, rules.Award.of(trip, bid), "DEADLINE_PASSED")
-        await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
-        announce(uow, [declined])
+    async def react(self, uow: UnitOfWork, due: Due[Award], clock: Clock) -> Outcome:
+        """Decline an award, if it still waits and is overdue; its bid stays as it is."""
+        hospital_id, trip_id, token = due.key
+        trip = await offered_trips.lock_free(uow, hospital_id, trip_id)
+        if trip is None:
+            return Outcome.BUSY
+        if not trip.is_awaiting(token) or not trip.is_overdue(clock()):
+            return Outcome.MOVED_ON
+        announce(uow, [await awards.decline(uow, trip, "DEADLINE_PASSED")])
+        return Outcome.DONE

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, other_columns, same_key, written
 from chassis.unit_of_work import Rows, UnitOfWork
 from hospital_svc.domain.awards import Award, AwardState
 from hospital_svc.tables import award as table
@@ -17,16 +17,10 @@ GET = compiled(select(table).where(same_key(table)), into=Award)
 _writing = insert(table).values({column.key: bindparam(column.key) for column in table.c})
 ADD = compiled(_writing)
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
-UNANSWERED = compiled(
-    select(table.c.transport_request_id)
-    .where(
-        table.c.hospital_id == bindparam("hospital_id"),
-        table.c.state == AwardState.TENTATIVE,
-        table.c.confirm_deadline_at < bindparam("before_at"),
-    )
-    .order_by(table.c.confirm_deadline_at)
-    .limit(bindparam("fetch")),
-    into=lambda each: each,
+UNANSWERED = written(
+    "SELECT hospital_id, transport_request_id, confirm_deadline_at"
+    " FROM due_awards(%(before_at)s, %(fetch)s)",
+    lambda *each: each,
 )
 
 
@@ -44,7 +38,10 @@ async def put(uow: UnitOfWork, award: Award) -> None:
 
 
 async def list_unanswered(
-    rows: Rows, hospital_id: UUID, *, before_at: datetime, fetch: int
-) -> list[UUID]:
-    """Return the trips whose award EMS should have answered before ``before_at``."""
-    return await rows.all(UNANSWERED, hospital_id=hospital_id, before_at=before_at, fetch=fetch)
+    rows: Rows, *, before_at: datetime, fetch: int
+) -> list[tuple[UUID, UUID, datetime]]:
+    """Return what EMS should have answered before ``before_at``: hospital, trip, deadline.
+
+    Of every hospital, the oldest first.
+    """
+    return await rows.all(UNANSWERED, before_at=before_at, fetch=fetch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, other_columns, same_key, written
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import TripStatus
 from hospital_svc.domain.refusals import TripAlreadyLive
@@ -52,6 +52,9 @@ EACH = compiled(
 )
 GET = compiled(select(table).where(same_key(table)), into=TransportRequest)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=TransportRequest)
+LOCK_FREE = compiled(
+    select(table).where(same_key(table)).with_for_update(skip_locked=True), into=TransportRequest
+)
 ADD = compiled(
     insert(table)
     .values({column.key: bindparam(column.key) for column in table.c})
@@ -92,16 +95,9 @@ NAMED = compiled(
     ),
     into=TransportRequest,
 )
-OVERDUE_OFFERS = compiled(
-    select(table.c.id)
-    .where(
-        table.c.hospital_id == bindparam("hospital_id"),
-        table.c.status == TripStatus.PENDING,
-        table.c.offer_expires_at < bindparam("before_at"),
-    )
-    .order_by(table.c.offer_expires_at)
-    .limit(bindparam("fetch")),
-    into=lambda each: each,
+OVERDUE_OFFERS = written(
+    "SELECT hospital_id, id, due_at FROM due_offers(%(before_at)s, %(grace)s, %(fetch)s)",
+    lambda *each: each,
 )
 USES = compiled(
     select(
@@ -147,6 +143,11 @@ async def lock(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> TransportRequest
 
 async def lock_known(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> TransportRequest | None:
     return await uow.optional(LOCK, hospital_id=hospital_id, id=id)
+
+
+async def lock_free(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> TransportRequest | None:
+    """Lock a request; None while another transaction holds it, which may be deciding about it."""
+    return await uow.optional(LOCK_FREE, hospital_id=hospital_id, id=id)
 
 
 async def add(uow: UnitOfWork, request: TransportRequest) -> None:
@@ -219,10 +220,14 @@ async def list_named(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list
 
 
 async def list_overdue_offers(
-    rows: Rows, hospital_id: UUID, *, before_at: datetime, fetch: int
-) -> list[UUID]:
-    """Return open trips whose offer ended before ``before_at``, the oldest first."""
-    return await rows.all(OVERDUE_OFFERS, hospital_id=hospital_id, before_at=before_at, fetch=fetch)
+    rows: Rows, *, before_at: datetime, grace: timedelta, fetch: int
+) -> list[tuple[UUID, UUID, datetime]]:
+    """Return the open trips that nobody could be awarded from some moment before ``before_at`` on.
+
+    That is when the ``grace`` behind their offer, and their last bid, have ended. Of every
+    hospital, the oldest offer first: hospital, trip, that moment.
+    """
+    return await rows.all(OVERDUE_OFFERS, before_at=before_at, grace=grace, fetch=fetch)
 
 
 async def uses(rows: Rows, hospital_id: UUID, facility_id: UUID) -> bool:

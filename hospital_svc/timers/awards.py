@@ -2,73 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.unit_of_work import Database
+from chassis.reactions import Due, Outcome
+from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import TripStatus
 from hospital_svc import decisions, trip_plans
 from hospital_svc.domain import awards as awarding
-from hospital_svc.domain.awards import ANSWER_GRACE
+from hospital_svc.domain.awards import ANSWER_GRACE, Award
 from hospital_svc.domain.events import RevokeReason
 from hospital_svc.domain.transport_requests import SYSTEM
-from hospital_svc.repositories import awards, hospitals, transport_requests
+from hospital_svc.repositories import awards, transport_requests
 
-AT_ONCE = 100
+Trip = tuple[UUID, UUID]  # of which hospital, and which
+
 NEVER = datetime.min.replace(tzinfo=UTC)
+# EMS's news of a moment takes up to this long: its bookmarks come every second, and say what had
+# been committed a little before. It counts against the grace, so that the wait for them is over
+# when the grace is, and not a bookmark later.
+NEWS = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
 class AwardTimeouts:
     """Knows how far EMS has been heard: with EMS away, an unanswered award stays as it is.
 
-    EMS never confirms after the deadline, so once everything that it had said by the deadline
-    and the grace is here, a confirmation is not on its way: the two cannot cross.
+    EMS never confirms after the deadline, so once the grace is over, and all that EMS had said by
+    then but for the last ``NEWS`` is here, a confirmation is not on its way. Should one be all the
+    same, it bears a token that no longer fits, and EMS lets go of the job when it hears so.
     """
 
+    name: str = "award_timeout"
     _heard_until: datetime = field(default=NEVER)
 
     def bookmarked(self, ems_clock: datetime) -> None:
         """Note that everything EMS said before ``ems_clock`` has had its effect here."""
         self._heard_until = max(self._heard_until, ems_clock)
 
-    async def sweep(self, database: Database, clock: Clock) -> int:
-        """Take back what is overdue, each in a unit of work of its own; return how many."""
-        before_at = self._before(clock())
-        if before_at is None:
-            return 0
-        revoked = 0
-        for hospital_id in await hospitals.list_tenants(database.read(None)):
-            unanswered = await awards.list_unanswered(
-                database.read(hospital_id), hospital_id, before_at=before_at, fetch=AT_ONCE
-            )
-            for trip_id in unanswered:
-                revoked += await self._revoke(database, clock, hospital_id, trip_id)
-        return revoked
-
-    def _before(self, at: datetime) -> datetime | None:
-        """Return the last deadline that both clocks have left behind; None: EMS is unheard."""
+    async def coming(
+        self, database: Database, *, until: datetime, fetch: int
+    ) -> Sequence[Due[Trip]]:
+        """List the awards whose grace is over by ``until``, of every hospital."""
         if self._heard_until == NEVER:
-            return None
-        return min(at, self._heard_until) - ANSWER_GRACE
+            return []
+        until = min(until, self._heard_until + NEWS)
+        found = await awards.list_unanswered(
+            database.read(None), before_at=until - ANSWER_GRACE, fetch=fetch
+        )
+        return [
+            Due(hospital_id, (hospital_id, trip_id), deadline + ANSWER_GRACE)
+            for hospital_id, trip_id, deadline in found
+        ]
 
-    async def _revoke(
-        self, database: Database, clock: Clock, hospital_id: UUID, trip_id: UUID
-    ) -> int:
-        async with database.begin(hospital_id) as uow:
-            trip = await transport_requests.lock(uow, hospital_id, trip_id)
-            award = await awards.find(uow, hospital_id, trip.award_id)
-            at = clock()
-            before_at = self._before(at)
-            if award is None or trip.status is not TripStatus.AWARDED or before_at is None:
-                return 0
-            if award.confirm_deadline_at >= before_at:  # another award than the one listed
-                return 0
-            plan = await trip_plans.again(uow, trip, at=at)
-            timed_out = RevokeReason.TIMED_OUT
-            await decisions.write(
-                uow, awarding.revoke(trip, award, plan, timed_out, by=SYSTEM, at=at)
-            )
-            return 1
+    async def react(self, uow: UnitOfWork, due: Due[Trip], clock: Clock) -> Outcome:
+        """Take an award back, if it is still unanswered, and still the one that was overdue."""
+        trip = await transport_requests.lock_free(uow, *due.key)
+        if trip is None:
+            return Outcome.BUSY
+        award = await awards.find(uow, trip.hospital_id, trip.award_id)
+        at = clock()
+        if award is None or trip.status is not TripStatus.AWARDED or not self._is_over(award, at):
+            return Outcome.MOVED_ON
+        plan = await trip_plans.again(uow, trip, at=at)
+        timed_out = RevokeReason.TIMED_OUT
+        await decisions.write(uow, awarding.revoke(trip, award, plan, timed_out, by=SYSTEM, at=at))
+        return Outcome.DONE
+
+    def _is_over(self, award: Award, at: datetime) -> bool:
+        return award.confirm_deadline_at + ANSWER_GRACE <= min(at, self._heard_until + NEWS)

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.unit_of_work import Database
+from chassis.reactions import Due, Outcome
+from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import decisions
 from hospital_svc.domain import cancellations
 from hospital_svc.domain.awards import ANSWER_GRACE
-from hospital_svc.repositories import hospitals, received_bids, transport_requests
+from hospital_svc.repositories import received_bids, transport_requests
 
-AT_ONCE = 100
+Trip = tuple[UUID, UUID]  # of which hospital, and which
 
 
-async def sweep(database: Database, clock: Clock) -> int:
-    """Expire what is overdue, each trip in a unit of work of its own; return how many."""
-    expired = 0
-    for hospital_id in await hospitals.list_tenants(database.read(None)):
-        overdue = await transport_requests.list_overdue_offers(
-            database.read(hospital_id),
-            hospital_id,
-            before_at=clock() - ANSWER_GRACE,
-            fetch=AT_ONCE,
+class OfferExpiries:
+    name = "offer_expiry"
+
+    async def coming(
+        self, database: Database, *, until: datetime, fetch: int
+    ) -> Sequence[Due[Trip]]:
+        """List the open trips on which no bid lives by ``until``, of every hospital."""
+        found = await transport_requests.list_overdue_offers(
+            database.read(None), before_at=until, grace=ANSWER_GRACE, fetch=fetch
         )
-        for trip_id in overdue:
-            expired += await _expire(database, clock, hospital_id, trip_id)
-    return expired
+        return [Due(hospital_id, (hospital_id, trip_id), at) for hospital_id, trip_id, at in found]
 
-
-async def _expire(database: Database, clock: Clock, hospital_id: UUID, trip_id: UUID) -> int:
-    async with database.begin(hospital_id) as uow:
-        trip = await transport_requests.lock(uow, hospital_id, trip_id)
+    async def react(self, uow: UnitOfWork, due: Due[Trip], clock: Clock) -> Outcome:
+        """Expire a trip, if it is still open and nobody could be awarded it any more."""
+        trip = await transport_requests.lock_free(uow, *due.key)
+        if trip is None:
+            return Outcome.BUSY
         at = clock()
         has_live_bid = await received_bids.has_live(
-            uow, hospital_id, trip_id, material_version=trip.material_version, at=at
+            uow, trip.hospital_id, trip.id, material_version=trip.material_version, at=at
         )
         decision = cancellations.expire(trip, has_live_bid=has_live_bid, at=at)
         if decision is None:
-            return 0
+            return Outcome.MOVED_ON
         await decisions.write(uow, decision)
-        return 1
+        return Outcome.DONE

@@ -31,6 +31,7 @@ from tests.support.center_events import (
     database_on,
 )
 from tests.support.center_silo import Center, center
+from tests.support.reacting import turn
 
 
 @pytest.fixture
@@ -105,20 +106,20 @@ async def test_nothing_is_missed_before_both_silos_have_been_heard(silo: Center)
     async with database_on(silo.dsn) as database:
         await apply(database, story.sent)
         late = minutes(60)
-        assert await sweep.sweep(database, lambda: late) == 0  # neither
+        assert await turn(sweep, database, late) == 0  # neither
         sweep.bookmarked("hospital")(late)
-        assert await sweep.sweep(database, lambda: late) == 0  # EMS may have spoken
+        assert await turn(sweep, database, late) == 0  # EMS may have spoken
         sweep.bookmarked("ems")(minutes(14))  # history is caught up with
-        assert await sweep.sweep(database, lambda: late) == 0
+        assert await turn(sweep, database, late) == 0
         sweep.bookmarked("ems")(minutes(16))
-        assert await sweep.sweep(database, lambda: late) == 1
+        assert await turn(sweep, database, late) == 1
 
 
 async def look(sweep: SlaSweep, database: Database, minute: float) -> int:
     """Sweep at a moment up to which both silos have been heard."""
     for source in ("hospital", "ems"):
         sweep.bookmarked(source)(minutes(minute))
-    return await sweep.sweep(database, lambda: minutes(minute))
+    return await turn(sweep, database, minutes(minute))
 
 
 async def test_an_answer_clears_its_timer_whichever_silo_is_heard_first(silo: Center) -> None:

@@ -13,10 +13,12 @@ from medport.ems.events.v1 import assignments_pb2
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
 from chassis.clock import utc_now
-from hospital_svc.timers import transport_requests as expiries
 from hospital_svc.timers.awards import AwardTimeouts
+from hospital_svc.timers.transport_requests import OfferExpiries
 from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused
 from tests.support.hospital_trips import Ward, ward
+from tests.support.reacting import turn
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ async def test_the_clock_takes_back_an_award_only_when_ems_was_heard(mercy: Ward
     later = utc_now() + timedelta(minutes=5)
 
     async def sweep() -> int:
-        return await timeouts.sweep(mercy.silo.database, lambda: later)
+        return await turn(timeouts, mercy.silo.database, later)
 
     assert await sweep() == 0
     timeouts.bookmarked(utc_now() + timedelta(seconds=140))  # past the deadline, not the grace
@@ -152,10 +154,14 @@ async def test_a_trip_expires_when_no_bid_lives(mercy: Ward) -> None:
         "UPDATE transport_request SET requested_at = requested_at - interval '1 day',"
         " offer_expires_at = now() - interval '31 seconds'"
     )
-    assert await expiries.sweep(mercy.silo.database, utc_now) == 1
+
+    async def is_given_up() -> bool:
+        return (await mercy.get(without.id)).status == words.TRIP_STATUS_EXPIRED
+
+    await until(is_given_up)
+    assert await turn(OfferExpiries(), mercy.silo.database, utc_now()) == 0
     assert (await mercy.get(with_bid.id)).status == words.TRIP_STATUS_PENDING
     gone = await mercy.get(without.id)
-    assert gone.status == words.TRIP_STATUS_EXPIRED
     assert gone.HasField("expire_time")
 
 

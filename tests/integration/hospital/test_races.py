@@ -1,7 +1,7 @@
 """Of several decisions about one trip at once, one is made; barriers hold the row meanwhile.
 
-With the row lock removed (``LOCK`` without FOR UPDATE) four of these are red; the indexes and
-checks below hold the other two.
+With the row lock removed (``LOCK`` without FOR UPDATE) two of these are red; the indexes and
+checks below hold the other two. What timers race against is in ``test_timers.py``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import grpc
 import pytest
-from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.v1 import transport_requests_pb2 as pb
 from psycopg import AsyncConnection
 
-from chassis.clock import utc_now
-from hospital_svc.timers import transport_requests as expiries
-from hospital_svc.timers.awards import AwardTimeouts
 from tests.support.databases import superuser_of
 from tests.support.hospital_silo import HospitalSilo, hospital_silo
 from tests.support.hospital_trips import Ward, ward
@@ -114,41 +109,6 @@ async def test_award_and_cancel_do_not_both_happen_at_once(mercy: Ward) -> None:
     else:  # then the cancellation found an award, and asks EMS
         assert after == ["TransportRequestAwarded", "CancellationRequested"]
     assert not isinstance(second, BaseException)
-
-
-async def test_award_and_expiry_do_not_both_happen(mercy: Ward) -> None:
-    trip = await mercy.create()
-    bid_id = await mercy.bid(trip)
-    mercy.silo.sql(
-        "UPDATE transport_request SET requested_at = requested_at - interval '1 day',"
-        " offer_expires_at = now() - interval '1 hour'"
-    )
-
-    def when_no_bid_lives() -> Any:
-        return utc_now() + timedelta(hours=2)  # the bid has expired by then, for the sweep alone
-
-    sweep = partial(expiries.sweep, mercy.silo.database, when_no_bid_lives)
-    awarding = partial(award, mercy, trip, bid_id)
-    first, expired = await raced(mercy, trip.id, [awarding, sweep])
-    assert (isinstance(first, BaseException), expired) in {(True, 1), (False, 0)}
-    assert len(kinds(mercy, trip)) == 2
-
-
-async def test_confirmation_and_timeout_do_not_both_happen(mercy: Ward) -> None:
-    trip = await mercy.awarded()
-    timeouts = AwardTimeouts()
-    later = utc_now() + timedelta(minutes=5)
-    timeouts.bookmarked(later)
-    hear = partial(mercy.silo.hear, mercy.confirmation(trip))
-    sweep = partial(timeouts.sweep, mercy.silo.database, lambda: later)
-    _, revoked = await raced(mercy, trip.id, [hear, sweep])
-    after = await mercy.get(trip.id)
-    if revoked:
-        assert after.status == words.TRIP_STATUS_PENDING
-        assert kinds(mercy, trip)[2:] == ["AwardRevoked", "TransportRequestReopened"]
-    else:
-        assert after.status == words.TRIP_STATUS_ACCEPTED
-        assert kinds(mercy, trip)[2:] == ["TransportRequestProgressed"]
 
 
 async def test_of_two_requests_for_a_patient_one_is_made(mercy: Ward) -> None:

@@ -17,7 +17,7 @@ from chassis.unit_of_work import Database
 @pytest.mark.parametrize(
     ("failure", "event", "level"),
     [
-        (Unavailable("its database is away"), "sweep_postponed", "warning"),
+        (Unavailable("its database is away"), "timer_postponed", "warning"),
         (KeyError("a mistake"), "fault", "error"),
     ],
 )
