@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -34,13 +35,17 @@ Recheck = Callable[[], Interest]
 
 @dataclass(slots=True)
 class Source:
-    """What all streams of a process read from; ``draining`` ends every one of them."""
+    """What all streams of a process read from; ``draining`` ends every one of them.
+
+    ``open`` counts those streams: together they hold a bounded amount of memory.
+    """
 
     tailer: Tailer
     pages: Pages
     replica: str
     shared: SharedFrames = field(default_factory=SharedFrames)
     draining: bool = False
+    open: int = 0
 
     def drain(self) -> None:
         self.draining = True
@@ -86,6 +91,13 @@ class Subscription:
 
     async def run(self, opening: pb.Started | pb.SnapshotEnd) -> None:
         """Serve until drained, old, or at the head asked for; raises refusals of the log."""
+        self._source.open += 1
+        try:
+            await self._serve(opening)
+        finally:
+            self._source.open -= 1
+
+    async def _serve(self, opening: pb.Started | pb.SnapshotEnd) -> None:
         await self._tell(opening)
         while (reason := self._reason()) is None:
             self._recheck_when_due()
@@ -129,24 +141,29 @@ class Subscription:
 
     def _from_ring(self) -> tuple[Chunk, bytes]:
         """Cut the next frame out of the ring; equal streams at one place share the work."""
-        ring, wish, after = self._source.tailer.ring, self._wish, self._cursor
+        ring, limits, after = self._source.tailer.ring, self._limits(), self._cursor
         end = min(ring.tail, after + WINDOW)
 
         def make() -> tuple[Chunk, bytes]:
-            covers = self._interest.covers
-            matching = [entry for entry in ring.between(after, end) if covers(entry)]
-            return self._frame(matching, end)
+            matching = filter(self._interest.covers, ring.between(after, end))
+            # One more than fits tells where the next frame begins; the rest is not looked at.
+            return self._frame(list(islice(matching, limits.events + 1)), end, limits)
 
-        key = (after, self._told, end, self._interest, wish.limits, wish.generation)
+        key = (after, self._told, end, self._interest, limits, self._wish.generation)
         return self._source.shared.get(key, make)
 
     async def _from_page(self) -> tuple[Chunk, bytes]:
-        tail, most = self._source.tailer.ring.tail, self._wish.limits.events
-        found, end = await self._source.pages.read(self._cursor, tail, self._interest, most)
-        return self._frame(found, end)
+        tail, limits = self._source.tailer.ring.tail, self._limits()
+        found, end = await self._source.pages.read(
+            self._cursor, tail, self._interest, limits.events
+        )
+        return self._frame(found, end, limits)
 
-    def _frame(self, matching: Sequence[Entry], end: int) -> tuple[Chunk, bytes]:
-        chunk = frames.cut(matching, self._cursor, end, self._wish.limits)
+    def _limits(self) -> Limits:
+        return self._wish.limits.among(self._source.open)
+
+    def _frame(self, matching: Sequence[Entry], end: int, limits: Limits) -> tuple[Chunk, bytes]:
+        chunk = frames.cut(matching, self._cursor, end, limits)
         if not chunk.entries:
             return chunk, b""
         return chunk, frames.batch(chunk, self._told, self._lineage())

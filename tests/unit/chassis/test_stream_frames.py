@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.stream_entries import Entry
-from chassis.stream_frames import Chunk, Limits, cut
+from chassis.stream_frames import IN_FLIGHT_BYTES, SHARED_BYTES, Chunk, Limits, SharedFrames, cut
 
 # Each transaction is a list: whether this reader sees the event, and how large it is.
 TRANSACTIONS = st.lists(
@@ -64,3 +64,34 @@ def test_a_frame_that_does_not_say_it_goes_on_ends_with_a_transaction(
         if chunk.continues:  # only one that is too large by itself is ever divided
             assert chunk.entries[-1].tx_last > chunk.end
             assert len({entry.tx_first for entry in chunk.entries}) == 1
+
+
+@given(st.integers(1, 2_000))
+def test_all_streams_together_may_hold_little(streams: int) -> None:
+    limits = Limits().among(streams)
+    assert limits.bytes * streams <= IN_FLIGHT_BYTES
+    assert limits.bytes <= Limits().bytes
+    assert limits.events >= 1
+    assert Limits().among(32) == Limits()  # a few streams are served as fast as can be
+
+
+def test_streams_that_come_and_go_share_their_frames() -> None:
+    assert Limits().among(900) == Limits().among(901)
+
+
+def test_frames_are_shared_and_the_oldest_forgotten_before_they_fill_the_memory() -> None:
+    shared, made = SharedFrames(), []
+
+    def frame(number: int) -> bytes:
+        def make() -> tuple[Chunk, bytes]:
+            made.append(number)
+            return Chunk([], number, continues=False), bytes(SHARED_BYTES // 4)
+
+        return shared.get(number, make)[1]
+
+    for number in (1, 2, 3, 4, 4, 1):
+        frame(number)
+    assert made == [1, 2, 3, 4]
+    frame(5)
+    frame(1)
+    assert made == [1, 2, 3, 4, 5, 1]
