@@ -1,4 +1,4 @@
-"""The center's commands: ``python -m center_svc serve | migrate | bootstrap``."""
+"""The center's commands: ``python -m center_svc serve | migrate | new-epoch | bootstrap``."""
 
 from __future__ import annotations
 

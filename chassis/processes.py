@@ -1,4 +1,8 @@
-"""The commands of a silo: ``python -m hospital_svc serve``, ``migrate`` and ``revision NAME``."""
+"""The commands of a silo: ``python -m hospital_svc serve``, ``migrate`` and the rare ones.
+
+``revision NAME`` begins a version of the schema; ``new-epoch [LAST_COMMON_POSITION]`` follows when
+a server was set back in a way that it cannot tell.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chassis import migrations, settings, signals, telemetry
 from chassis.environment import BadSettings
+from chassis.event_log_epochs import NotCommon, open_epoch
 from chassis.server import Build, CannotListen, Process
 from chassis.settings import SiloSettings
 
@@ -29,6 +34,7 @@ def main(build: Build, package: str, more: Mapping[str, Command] | None = None) 
     commands: dict[str, Command] = {
         "serve": lambda _: serve(build, settings.or_exit(settings.silo)),
         "migrate": lambda _: migrate(build.name, package),
+        "new-epoch": lambda rest: new_epoch(build.name, package, rest),
         "revision": lambda rest: revision(package, rest),
         **(more or {}),
     }
@@ -81,6 +87,24 @@ def migrate(silo: str, package: str) -> int:
         sys.stderr.write(f"{silo}: {type(error).__name__}: the database was not migrated\n")
         return FAILED
     telemetry.log.info("migrated", revision=revision)
+    return 0
+
+
+def new_epoch(silo: str, package: str, arguments: list[str]) -> int:
+    """Tell the log's readers which events they hold that it lost, as the database's owner."""
+    if len(arguments) > 1 or not all(each.isdecimal() for each in arguments):
+        sys.stderr.write(f"usage: python -m {package} new-epoch [LAST_COMMON_POSITION]\n")
+        return WRONG
+    given = settings.or_exit(lambda: settings.migration(silo))
+    try:
+        opened = open_epoch(given.database, *map(int, arguments))
+    except NotCommon as wrong:
+        sys.stderr.write(f"LAST_COMMON_POSITION: {wrong}\n")
+        return WRONG
+    except psycopg.Error as error:
+        sys.stderr.write(f"{silo}: {type(error).__name__}: no epoch was opened\n")
+        return FAILED
+    sys.stdout.write(f"epoch {opened.epoch} begins at position {opened.start}\n")
     return 0
 
 

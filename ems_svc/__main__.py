@@ -1,4 +1,4 @@
-"""The EMS silo's commands: ``python -m ems_svc serve | migrate``."""
+"""The EMS silo's commands: ``python -m ems_svc serve | migrate | new-epoch``."""
 
 from __future__ import annotations
 

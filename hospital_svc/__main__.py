@@ -1,4 +1,4 @@
-"""The hospital's commands: ``python -m hospital_svc serve | migrate``."""
+"""The hospital's commands: ``python -m hospital_svc serve | migrate | new-epoch``."""
 
 from __future__ import annotations
 
