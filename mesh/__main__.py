@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from mesh import consumers, dead_letters, holding, lifecycle, logins, next_steps
 from mesh import events as tail
-from mesh import holding, lifecycle, logins, next_steps
 from mesh import status as board
 from mesh.binaries import NoPostgres
+from mesh.dead_letters import NoSuchLetter
 from mesh.demo import day
+from mesh.events import UnknownType
 from mesh.holding import UnknownProgram
 from mesh.logins import LoginFailed
+from mesh.operators import Refused
+from mesh.options import HERE, AsJson, Data, SiloName, directory
 from mesh.ports import PortTaken
 from mesh.postgres import PostgresFailed
 from mesh.processes import StartFailed
-from mesh.state import AlreadyRunning, DataDirectory, NotRunning
+from mesh.state import AlreadyRunning, NotRunning
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app.add_typer(consumers.app, name="consumers")
+app.add_typer(dead_letters.app, name="dead-letters")
 _EXPECTED = (
     AlreadyRunning,
     LoginFailed,
     NotRunning,
     NoPostgres,
+    NoSuchLetter,
     PortTaken,
     PostgresFailed,
+    Refused,
     StartFailed,
     UnknownProgram,
+    UnknownType,
 )
-
-Data = Annotated[Path, typer.Option("--data", help="Directory of everything this mesh keeps.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")]
-_HERE = Path(".medport")
-
-
-def _directory(data: Path) -> DataDirectory:
-    return DataDirectory(data.resolve())
 
 
 @app.command()
@@ -47,7 +47,7 @@ def up(
     *,
     no_demo: Annotated[bool, typer.Option("--no-demo", help="Start, and play nothing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running behind.")] = False,
-    data: Data = _HERE,
+    data: Data = HERE,
     port_offset: Annotated[int, typer.Option(help="Added to every usual port.")] = 0,
     strict_ports: Annotated[
         bool, typer.Option("--strict-ports", help="A taken port is an error, not moved.")
@@ -56,20 +56,20 @@ def up(
     """Start three databases, three silos and the router, and play a day of transfers."""
     wish = lifecycle.Wish(offset=port_offset, strict=strict_ports, demo=not no_demo)
     run = lifecycle.behind if detach else lifecycle.in_front
-    raise typer.Exit(run(_directory(data), wish, Console()))
+    raise typer.Exit(run(directory(data), wish, Console()))
 
 
 @app.command()
-def down(*, data: Data = _HERE) -> None:
+def down(*, data: Data = HERE) -> None:
     """Stop the running mesh; its data stays."""
-    lifecycle.down(_directory(data))
+    lifecycle.down(directory(data))
     Console().print("stopped")
 
 
 @app.command()
-def status(*, as_json: AsJson = False, data: Data = _HERE) -> None:
+def status(*, as_json: AsJson = False, data: Data = HERE) -> None:
     """Show what runs where, how it is, and how far each silo follows the others."""
-    board.show(_directory(data), as_json=as_json)
+    board.show(directory(data), as_json=as_json)
 
 
 @app.command()
@@ -77,22 +77,46 @@ def demo(
     *,
     trips: Annotated[int, typer.Option(min=1, help="How many transfers of the day.")] = 300,
     as_json: AsJson = False,
-    data: Data = _HERE,
+    data: Data = HERE,
 ) -> None:
     """Play a day of transfers through the router and check the books afterwards."""
-    raise typer.Exit(day.play(_directory(data), trips=trips, as_json=as_json))
+    raise typer.Exit(day.play(directory(data), trips=trips, as_json=as_json))
 
 
 @app.command()
 def events(
     *,
-    silo: Annotated[str | None, typer.Option(help="One silo's log only.")] = None,
+    silo: Annotated[SiloName | None, typer.Option(help="One silo's log only.")] = None,
+    type: Annotated[
+        list[str] | None,
+        typer.Option(help="Of this type only, such as TransportRequestAwarded; several add up."),
+    ] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="About this only, such as transport_requests/ID; several add up."),
+    ] = None,
     since: Annotated[str, typer.Option("--from", help="earliest or latest.")] = "latest",
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            help="Go on at the end of the log, or stop there. Default: from the latest, go on;"
+            " from the earliest, stop."
+        ),
+    ] = None,
     as_json: AsJson = False,
-    data: Data = _HERE,
+    data: Data = HERE,
 ) -> None:
-    """Print what the silos announce, as it happens."""
-    tail.follow(_directory(data), silo=silo, earliest=since == "earliest", as_json=as_json)
+    """Print what the silos announce; a stream that breaks off goes on where it was."""
+    if since not in {"earliest", "latest"}:
+        raise typer.BadParameter("--from is earliest or latest")
+    asked = tail.wishes(
+        silo=silo,
+        types=type or [],
+        subjects=subject or [],
+        earliest=since == "earliest",
+        follow=follow,
+    )
+    raise typer.Exit(tail.show(directory(data), asked, as_json=as_json))
 
 
 @app.command()
@@ -100,28 +124,28 @@ def login(
     *,
     silo: Annotated[str, typer.Option(help="hospital, ems or center.")],
     email: Annotated[str, typer.Option(help="A user of the demonstration.")],
-    data: Data = _HERE,
+    data: Data = HERE,
 ) -> None:
     """Print an access token of a demonstration user, for grpcurl."""
-    typer.echo(logins.token(_directory(data), silo, email))
+    typer.echo(logins.token(directory(data), silo, email))
 
 
 @app.command()
-def stop(name: str, *, data: Data = _HERE) -> None:
+def stop(name: str, *, data: Data = HERE) -> None:
     """Stop one program of the running mesh (such as center-postgres) and keep it down."""
-    holding.stop(_directory(data), name)
+    holding.stop(directory(data), name)
 
 
 @app.command()
-def start(name: str, *, data: Data = _HERE) -> None:
+def start(name: str, *, data: Data = HERE) -> None:
     """Let a stopped program run again."""
-    holding.start(_directory(data), name)
+    holding.start(directory(data), name)
 
 
 @app.command("next")
-def print_next_steps(*, data: Data = _HERE) -> None:
+def print_next_steps(*, data: Data = HERE) -> None:
     """Print commands that work against the running mesh, as they stand."""
-    next_steps.show(_directory(data), Console())
+    next_steps.show(directory(data), Console())
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ class AccessAudited(_message.Message):
     outcome: _vocabulary_pb2.AuditOutcome.ValueType
     """Whether it was let through."""
     reason: _builtins.str
-    """Why, in a code; empty when there is none."""
+    """Why, in a code, or in an operator's words, which name no patient; empty when there is none."""
     ip_address: _builtins.str
     """Where the call came from; empty when unknown."""
     request_id: _builtins.str
