@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import Connection, OperationalError
+from psycopg.pq import PGconn, abc
 
 from chassis.outbox import APPEND
 from tests.support import oracle
@@ -143,15 +144,24 @@ class Scene:
         while self.tick(batch):
             pass
 
-    def until_blocked(self, waiting: Connection[Any]) -> None:
+    def until_blocked(self, waiting: Connection[Any] | abc.PGconn) -> None:
         """Return once ``waiting`` really waits for another connection's lock."""
-        pid = waiting.info.backend_pid
-        while self.admin.execute(_BLOCKED, [pid]).fetchone() != (True,):
+        while not self.is_blocked(waiting):
             pass
 
-    def is_blocked(self, waiting: Connection[Any]) -> bool:
-        pid = waiting.info.backend_pid
-        return self.admin.execute(_BLOCKED, [pid]).fetchone() == (True,)
+    def is_blocked(self, waiting: Connection[Any] | abc.PGconn) -> bool:
+        pgconn = waiting.pgconn if isinstance(waiting, Connection) else waiting
+        return self.admin.execute(_BLOCKED, [pgconn.backend_pid]).fetchone() == (True,)
+
+    @contextmanager
+    def unread_tick(self, batch: int = 200) -> Iterator[abc.PGconn]:
+        """Send a tick as a client that stops there, and never reads the answer."""
+        paused = PGconn.connect(self.dsn.encode())
+        try:
+            paused.send_query(f"SELECT event_log_tick({batch})".encode())
+            yield paused
+        finally:
+            paused.finish()
 
     def kill(self, victim: Connection[Any]) -> None:
         self.admin.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
