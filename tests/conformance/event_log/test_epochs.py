@@ -137,7 +137,8 @@ def test_a_new_life_is_asked_nothing_before_its_epoch_is_open(database: str) -> 
 
 
 def _lineage(connection: psycopg.Connection[Any]) -> Lineage:
-    cursor = connection.cursor(row_factory=READ.rows)
+    cursor: Any = connection.cursor()
+    cursor.row_factory = READ.rows
     return lineage(cursor.execute(READ.text).fetchall())
 
 
