@@ -15,6 +15,7 @@ from medport.common.v1 import event_log_pb2 as common
 from medport.hospital.events.v1 import event_log_pb2 as pb
 
 from chassis import call, channels
+from chassis import event_log_metrics as metrics
 from chassis.auth import Principal
 from chassis.interceptors import errors
 from chassis.interceptors.guards import GuardedServer, Rpc
@@ -77,6 +78,8 @@ async def serving(
     port: int = 0,
     snapshot: Snapshot | None = None,
     kind: Kind = HOSPITAL,
+    *,
+    options: channels.Options = channels.SERVER,
 ) -> AsyncIterator[Silo]:
     """Publish ``kind``'s log in this process, behind a real server; any number may share a log."""
     publishing = Publishing(dsn, kind.file, Paging(bytes(32)), ring=ring, snapshot=snapshot)
@@ -84,7 +87,7 @@ async def serving(
         connections = await stack.enter_async_context(pool(dsn))
         database = database_on(connections, kind)
         database.after_commit = publishing.announced
-        server = grpc.aio.server(options=channels.SERVER)
+        server = grpc.aio.server(options=options)
         port = server.add_insecure_port(f"127.0.0.1:{port}")
         channel = await stack.enter_async_context(channels.channel(f"127.0.0.1:{port}"))
         stub: EventLogServiceAsyncStub = kind.stub(channel)  # all three have one shape
@@ -159,6 +162,12 @@ def events(received: list[pb.SubscribeResponse]) -> list[pb.HospitalEvent]:
 
 def positions(received: list[pb.SubscribeResponse]) -> list[int]:
     return [event.placement.position for event in events(received)]
+
+
+def open_streams() -> int:
+    """Return how many streams this process serves: what is leaked is counted for ever."""
+    (family,) = metrics.SUBSCRIBERS.collect()
+    return int(sum(sample.value for sample in family.samples))
 
 
 def reason(refused: grpc.aio.AioRpcError) -> str:

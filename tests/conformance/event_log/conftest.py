@@ -52,3 +52,10 @@ async def silo(kind: Kind, database: str) -> AsyncIterator[Silo]:
     """Serve the silo's log from this process; its caller is ``kind.reader``."""
     async with serving(database, kind=kind) as served:
         yield served
+
+
+@pytest.fixture
+async def served(scene: Scene) -> AsyncIterator[Silo]:
+    """Serve the scene's log, which is sooner there than a database of its own is."""
+    async with serving(scene.dsn, kind=scene.kind) as silo:
+        yield silo
