@@ -20,6 +20,7 @@ from psycopg.pq import PGconn, abc
 from chassis.outbox import APPEND
 from tests.support import oracle
 from tests.support.databases import Databases, superuser_of
+from tests.support.event_consumers import LEDGER
 from tests.support.event_logs import TRIPS, add
 from tests.support.histories import History, Outcome, Writers, Written, read_log
 from tests.support.silo_logs import Kind
@@ -30,12 +31,23 @@ _BLOCKED = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
 _LOGGED = "SELECT subject || ' v' || subject_version FROM event_log ORDER BY position"
 _EMPTY = """
 DELETE FROM outbox; DELETE FROM event_log;
-DELETE FROM event_log_epoch; DELETE FROM event_subscriber;
+DELETE FROM event_log_epoch; DELETE FROM event_subscriber; DELETE FROM consumer_checkpoint;
+DELETE FROM consumer_dead_letter; DELETE FROM consumer_snapshot_subject;
+DELETE FROM ledger; DELETE FROM picky;
 UPDATE event_log_head SET epoch = 0, fingerprint = '', first_position = 1, last_position = 0,
        log_id = gen_random_uuid();
 UPDATE trip SET version = 0
 """
-_MORE_TRIPS = "INSERT INTO trip SELECT 'T' || n FROM generate_series(4, 40) n"
+_CUT_BACK = (
+    "DELETE FROM event_log WHERE position > %(position)s",
+    "UPDATE event_log_head SET last_position = %(position)s, epoch = coalesce(%(epoch)s, epoch)",
+    "DELETE FROM event_log_epoch WHERE epoch > %(epoch)s",
+    """
+    UPDATE trip SET version = coalesce(
+      (SELECT max(subject_version) FROM event_log WHERE subject = trip.name), 0)
+    """,
+)
+_MORE_TRIPS = "INSERT INTO trip SELECT 'T' || n FROM generate_series(4, 40) n;"
 
 
 class Writer:
@@ -166,6 +178,23 @@ class Scene:
     def kill(self, victim: Connection[Any]) -> None:
         self.admin.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
 
+    def another_life(self, name: str) -> None:
+        """Let the server seem to be another one: it opens an epoch."""
+        self.admin.execute("UPDATE event_log_head SET fingerprint = %s", [name])
+        self.tick(0)
+
+    def cut_back(self, position: int, epoch: int | None = None) -> None:
+        """Make the log what a standby has of it that lacks all behind ``position``.
+
+        With ``epoch`` it lacks the later epochs too. What had been written is lost to its writers.
+        """
+        self.history.log = None
+        lost = self.admin.execute("SELECT event_id FROM event_log WHERE position > %s", [position])
+        self.history.writers.lose(id for (id,) in lost.fetchall())
+        parameters = {"position": position, "epoch": epoch}
+        for statement in _CUT_BACK:
+            self.admin.execute(statement, parameters)
+
     def events(self) -> list[str]:
         """Return the log's events in order, once the oracle has nothing to say against it."""
         self.history.log = read_log(self.admin, self.history.log)
@@ -194,5 +223,5 @@ class Stages:
         """Return the service role's DSN of the silo's database."""
         if kind.silo not in self._laid:
             fresh = self._stack.enter_context(self._databases.fresh(kind.silo))
-            self._laid[kind.silo] = add(fresh, TRIPS + _MORE_TRIPS)
+            self._laid[kind.silo] = add(fresh, TRIPS + _MORE_TRIPS + LEDGER)
         return self._laid[kind.silo]

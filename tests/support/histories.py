@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -110,6 +110,12 @@ class Writers:
         """Return how many events were acknowledged: the log has at least as many."""
         outcomes = zip(self.outcomes, self.sizes, strict=True)
         return sum(size for outcome, size in outcomes if outcome == Outcome.ACKED)
+
+    def lose(self, event_ids: Iterable[Any]) -> None:
+        """Note that the log was cut back behind these: their whole transactions never were."""
+        with self._lock:
+            for id in event_ids:
+                self.outcomes[self.transactions[self.rows[key(id)]]] = Outcome.ROLLED_BACK
 
     def _note(self, transaction: int, event: Written) -> None:
         id = key(event.event_id)
