@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 import uvloop
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis import migrations, settings, signals, telemetry
+from chassis import settings, signals, telemetry
 from chassis.environment import BadSettings
 from chassis.event_log_epochs import NotCommon, open_epoch
 from chassis.server import Build, CannotListen, Process
@@ -77,6 +76,11 @@ async def _serve(build: Build, given: SiloSettings) -> None:
 
 def migrate(silo: str, package: str) -> int:
     """Bring the silo's database to the newest schema, as its owner."""
+    # Here, not above: a process that serves would carry 10 MB of Alembic around.
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    from chassis import migrations  # noqa: PLC0415
+
     given = settings.or_exit(lambda: settings.migration(silo))
     telemetry.configure("INFO", f"{silo} migrate")
     try:
@@ -110,6 +114,8 @@ def new_epoch(silo: str, package: str, arguments: list[str]) -> int:
 
 def revision(package: str, arguments: list[str]) -> int:
     """Begin a new version of the silo's schema and print the file to fill in."""
+    from chassis import migrations  # noqa: PLC0415 - see migrate
+
     try:
         (name,) = arguments
         file = migrations.add_revision(package, name)

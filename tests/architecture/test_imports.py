@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,3 +24,12 @@ def test_every_import_contract_is_kept() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("silo", ("hospital", "ems", "center"))
+def test_a_process_that_serves_carries_no_migrations(silo: str) -> None:
+    served = f"import sys, {silo}_svc.server, chassis.processes; print('alembic' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", served], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "False\n"  # it would be 10 MB of each of them
