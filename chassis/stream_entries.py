@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from medport.common.v1.event_log_pb2 import EventPlacement
 
@@ -53,6 +54,7 @@ class Interest:
         )
 
 
+@lru_cache(maxsize=2_048)  # every stream asks again every few seconds, and keeps the answer
 def keys(principal: Principal) -> frozenset[str]:
     """Return the audiences that ``principal`` belongs to.
 
