@@ -22,6 +22,7 @@ class EventContract:
     list_request: Any
     list_response: Any
     state_request: Any
+    state_response: Any
     progress_request: Any
     progress_response: Any
     types: frozenset[str]  # full names of every payload
@@ -44,6 +45,7 @@ class EventContract:
             list_request=methods["ListEvents"][0],
             list_response=methods["ListEvents"][1],
             state_request=methods["GetEventLog"][0],
+            state_response=methods["GetEventLog"][1],
             progress_request=methods["ReportProgress"][0],
             progress_response=methods["ReportProgress"][1],
             types=_payloads(event),

@@ -41,6 +41,8 @@ async def tick(connection: AsyncConnection, batch: int = BATCH) -> tuple[int, in
         cursor = await within(HUNG_SECONDS, connection.execute(_TICK, (batch,)))
         row: Any = await cursor.fetchone()
     metrics.HEAD.set(row[1])
+    if row[0]:
+        metrics.TICK_EVENTS.observe(row[0])
     return int(row[0]), int(row[1])
 
 

@@ -12,6 +12,11 @@ TICK_SECONDS = Histogram(
     "Duration of a sequencer's tick",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
 )
+TICK_EVENTS = Histogram(
+    "medport_tick_events",
+    "Events of a tick that moved any",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
 WAKEUPS = Counter("medport_wakeups_total", "What made the sequencer look", ["by"])
 HEAD = Gauge("medport_log_head_position", "Position of the newest event")
 FIRST = Gauge("medport_log_first_position", "Position of the oldest event that is kept")
@@ -21,13 +26,18 @@ LOG_HEADROOM = Gauge(
 EPOCH = Gauge("medport_log_epoch", "Life of the database server")
 
 RING_BYTES = Gauge("medport_ring_bytes", "Bytes of recent events kept in memory")
-SUBSCRIBERS = Gauge("medport_subscribers", "Open streams", ["state"])
+RING_HITS = Counter("medport_ring_hits_total", "Stretches of the log that streams got from memory")
+LOG_PAGES = Counter("medport_log_pages_total", "Pages that were read for them from the database")
+SUBSCRIBERS = Gauge(
+    "medport_subscribers", "Open streams: live, catching_up, or stalled at a write", ["state"]
+)
 WRITE_BLOCKED = Histogram("medport_write_blocked_seconds", "Time a frame waited for its reader")
 
 _CONSUMER = ("consumer", "source")
+POSITION = Gauge("medport_consumer_position", "Everything up to here has its effect", _CONSUMER)
 LAG_POSITIONS = Gauge("medport_consumer_lag_positions", "Head minus checkpoint", _CONSUMER)
 LAG_SECONDS = Gauge(
-    "medport_consumer_lag_seconds", "Age of the event applied last, when applied", _CONSUMER
+    "medport_consumer_lag_seconds", "Age of the oldest event without its effect", _CONSUMER
 )
 REDELIVERIES = Counter("medport_redeliveries_total", "Events received again", _CONSUMER)
 CONTINUITY_VIOLATIONS = Counter(

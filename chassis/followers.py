@@ -1,4 +1,7 @@
-"""What one process follows: a follower per source, for as long as the process lives."""
+"""What one process follows: a follower per source, for as long as the process lives.
+
+Beside each one runs what tells how far it is behind.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from chassis import channels
+from chassis.consumer_lag import Lag
 from chassis.environment import BadSettings
 from chassis.projection import Following
 from chassis.projection_follower import Follower
@@ -31,22 +35,23 @@ class Followers:
         self._followings = [(each, peers[each.source]) for each in followings]
         self._database = database
         self._bearer = bearer
-        self._followers: list[Follower] = []
+        self._running: list[Follower | Lag] = []
 
     async def start(self) -> None:
         """Begin; a source that is away is waited for."""
         for following, address in self._followings:
             connect = partial(channels.channel, address)
-            follower = Follower(following, self._database, connect, self._token(following.source))
-            follower.start()
-            self._followers.append(follower)
+            wiring = (following, self._database, connect, self._token(following.source))
+            self._running += [Follower(*wiring), Lag(*wiring)]
+        for each in self._running:
+            each.start()
 
     def drain(self) -> None:
         """Nobody waits for a follower: a frame under way ends with its transaction."""
 
     async def stop(self) -> None:
         """Stop, and leave the leases to other processes."""
-        await asyncio.gather(*(each.stop() for each in self._followers))
+        await asyncio.gather(*(each.stop() for each in self._running))
 
     def _token(self, source: str) -> Callable[[], str]:
         return lambda: self._bearer(source)

@@ -70,7 +70,6 @@ class Effects:
     async def load_parked(self) -> None:
         """Learn whose events wait: operators may have discarded the last of a subject."""
         self._parked = await dead_letter.subjects(self._database.read(None), self._lease)
-        metrics.PARKED.labels(*self._labels).set(len(self._parked))
 
     async def apply(self, events: Sequence[Any], target: Place) -> None:
         """Apply ``events``, all of them behind ``place``, and move the checkpoint to ``target``.
@@ -186,7 +185,6 @@ class Effects:
             await checkpoint.advance(uow, self._lease, self.place, target)
         self.place = target
         self._parked.add(event.metadata.subject)
-        metrics.PARKED.labels(*self._labels).set(len(self._parked))
 
     async def _park(self, uow: UnitOfWork, event: Any, reason: str, attempts: int) -> None:
         letter = Letter(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +50,6 @@ class Progress:
             self._reached = self._target(frame)
             if self._clock() - self._moved_at > IDLE_MOVE_SECONDS:
                 await self.settle()
-        self._measure(frame, events)
         return bool(events)
 
     def completes(self, frame: Any) -> bool:
@@ -91,11 +89,3 @@ class Progress:
             await self._effects.check()
             await self._effects.retry_parked()
             self._looked_at = self._clock()
-
-    def _measure(self, frame: Any, events: list[Any]) -> None:
-        if frame.HasField("bookmark"):
-            lag = frame.bookmark.head_position - frame.position
-            metrics.LAG_POSITIONS.labels(*self._labels).set(lag)
-        if events:
-            recorded = events[-1].placement.recorded_time.ToMilliseconds() / 1000
-            metrics.LAG_SECONDS.labels(*self._labels).set(max(time.time() - recorded, 0))

@@ -13,8 +13,7 @@ from uuid import UUID
 import grpc
 from medport.common.v1 import event_log_pb2 as pb
 
-from chassis import auth, stream_frames
-from chassis import event_log_metrics as metrics
+from chassis import auth, stream_frames, stream_standings
 from chassis.auth import Principal
 from chassis.errors import InvalidArgument, InvalidPageToken
 from chassis.event_contract import EventContract
@@ -30,6 +29,7 @@ from chassis.resume_tokens import Lineage
 from chassis.stream_entries import Entry, Interest, keys, varint
 from chassis.stream_frames import Limits
 from chassis.stream_snapshots import Reader, Snapshots
+from chassis.stream_standings import Standing
 from chassis.stream_subscriptions import Recheck, Source, Subscription, Wish, Write
 
 PER_PRINCIPAL = 32
@@ -88,7 +88,7 @@ class EventLogServicer:
         def recheck() -> Interest:  # the access guard keeps the caller up to date
             return self._interest(auth.caller(), request.filter)
 
-        with self._counted(auth.caller()):
+        with self._counted(auth.caller()) as standing:
             interest, generation = recheck(), self._source.tailer.generation
             lineage = await self._source.pages.lineage()
             opening: pb.Started | pb.SnapshotEnd
@@ -100,6 +100,7 @@ class EventLogServicer:
                 opening = self._started(request, lineage)
             wish = replace(_wish(request, interest, lineage), generation=generation)
             stream = Subscription(self._source, wish, cursor, context.write, recheck)
+            stream.standing = standing
             await stream.run(opening)
 
     async def list_events(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
@@ -116,7 +117,9 @@ class EventLogServicer:
         answer = _text(_STATE, _state(lineage).SerializeToString())
         if not request.resume_token:
             return answer
-        backlog = await self._backlog(lineage.position(request.resume_token), lineage.last)
+        interest = self._interest(auth.caller(), request.filter)
+        after = lineage.position(request.resume_token)
+        backlog = await self._backlog(after, lineage.last, interest)
         return answer + _text(_BACKLOG, backlog.SerializeToString())
 
     async def report_progress(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
@@ -179,9 +182,9 @@ class EventLogServicer:
             found += more
         return found
 
-    async def _backlog(self, after: int, last: int) -> pb.Backlog:
+    async def _backlog(self, after: int, last: int, interest: Interest) -> pb.Backlog:
         backlog = pb.Backlog(positions=last - after)
-        oldest = await self._oldest(after, last, Interest(keys(auth.caller())), 1)
+        oldest = await self._oldest(after, last, interest, 1)
         if oldest:
             event = self._contract.list_response.FromString(oldest[0].wire).events[0]
             backlog.oldest_recorded_time.CopyFrom(event.placement.recorded_time)
@@ -194,15 +197,14 @@ class EventLogServicer:
         return Interest(keys(caller), frozenset(given.types), frozenset(given.subjects))
 
     @contextmanager
-    def _counted(self, caller: Principal) -> Iterator[None]:
+    def _counted(self, caller: Principal) -> Iterator[Standing]:
         if self._open[caller.user_id] >= PER_PRINCIPAL or self._open.total() >= PER_PROCESS:
             raise StreamLimit
         self._open[caller.user_id] += 1
-        metrics.SUBSCRIBERS.labels("open").inc()
         try:
-            yield
+            with stream_standings.counted() as standing:
+                yield standing
         finally:
-            metrics.SUBSCRIBERS.labels("open").dec()
             self._open[caller.user_id] -= 1
             if not self._open[caller.user_id]:
                 del self._open[caller.user_id]

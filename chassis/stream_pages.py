@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import args_row
 
+from chassis import event_log_metrics as metrics
 from chassis import resume_tokens
 from chassis.event_log_connections import HUNG_SECONDS
 from chassis.event_log_errors import LogUnavailable, ProgressBackwards, ResumePointCompacted
@@ -111,6 +112,7 @@ class Pages:
             cursor = connection.cursor(binary=True, row_factory=args_row(entry))
             await within(HUNG_SECONDS, cursor.execute(_PAGE, _filter(after, end, interest, most)))
             found = await cursor.fetchall()
+            metrics.LOG_PAGES.inc()
             # After the page: read before it, a trim in between would leave a silent hole.
             asked = await within(HUNG_SECONDS, connection.execute(_FLOOR))
             first, life = await asked.fetchone() or (0, None)

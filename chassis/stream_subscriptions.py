@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +21,7 @@ from chassis.resume_tokens import Lineage
 from chassis.stream_entries import Entry, Interest
 from chassis.stream_frames import Chunk, Limits, SharedFrames
 from chassis.stream_pages import Pages
+from chassis.stream_standings import Standing
 from chassis.stream_tailer import Tailer
 
 STALLED_SECONDS = 600.0
@@ -83,7 +85,7 @@ class Subscription:
         self._told = 0 if wish.is_snapshot else cursor  # and the reader knows it up to here
         self._out = write
         self._recheck = recheck
-        self._live = False
+        self.standing = Standing()  # replaced by whoever counts open streams
         self._clock = asyncio.get_running_loop().time
         self._ends_at = self._clock() + around(wish.age, 0.1)
         self._recheck_at = self._clock() + around(RECHECK_SECONDS, 0.1)
@@ -121,22 +123,24 @@ class Subscription:
         if self._cursor >= tailer.ring.tail:
             await self._idle()
         elif self._cursor + 1 >= tailer.ring.floor:
+            metrics.RING_HITS.inc()
             await self._send(*self._from_ring())
         else:
             await self._fall_behind()
             await self._send(*await self._from_page())
 
     async def _idle(self) -> None:
-        if not self._live and self._cursor >= self._wish.head:  # or the tailer has yet to see it
-            self._live = True
+        # Where it is not at the head yet, the tailer has still to see it.
+        if not self.standing.is_live and self._cursor >= self._wish.head:
+            self.standing.is_live = True
             await self._tell(pb.CaughtUp(server_time=self._complete_until()))
             return
         await self._source.tailer.moved(min(self._beat_at, self._ends_at, self._recheck_at))
         await self._beat_when_due()
 
     async def _fall_behind(self) -> None:
-        if self._live:
-            self._live = False
+        if self.standing.is_live:
+            self.standing.is_live = False
             await self._tell(pb.FellBehind(head_position=self._source.tailer.ring.tail))
 
     def _from_ring(self) -> tuple[Chunk, bytes]:
@@ -221,11 +225,12 @@ class Subscription:
 
     async def _write(self, frame: bytes) -> None:
         """Hand the frame over; a reader that does not read makes this wait, and nothing else."""
-        began = self._clock()
+        began = self.standing.blocked_since = time.monotonic()
         try:
             async with asyncio.timeout(self._wish.stalled):
                 await self._out(frame)
         except TimeoutError:
             raise SubscriberStalled from None
-        metrics.WRITE_BLOCKED.observe(self._clock() - began)
+        self.standing.blocked_since = None
+        metrics.WRITE_BLOCKED.observe(time.monotonic() - began)
         self._told = self._cursor

@@ -331,8 +331,8 @@ class Backlog(_message.Message):
     """Number of positions between the token and the head, whoever may see their events."""
     @_builtins.property
     def oldest_recorded_time(self) -> _timestamp_pb2.Timestamp:
-        """When the oldest event behind the token that the caller may see was recorded; absent: there is
-        none. Its age is the subscriber's lag in time.
+        """When the oldest event behind the token was recorded that the caller may see and asked for;
+        absent: there is none. Its age is the subscriber's lag in time.
         """
 
     def __init__(

@@ -88,7 +88,7 @@ class EventLogServiceServicer:
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
         `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
-        UNAVAILABLE `LOG_UNAVAILABLE`.
+        PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,7 @@ class EventLogServiceStub:
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
     `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
-    UNAVAILABLE `LOG_UNAVAILABLE`.
+    PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     ReportProgress: _grpc.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]
     """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
@@ -85,7 +85,7 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
     `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
-    UNAVAILABLE `LOG_UNAVAILABLE`.
+    PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
     """
     ReportProgress: _aio.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]  # type: ignore[assignment]
     """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
@@ -133,7 +133,7 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`; OUT_OF_RANGE
         `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`, `POSITION_AHEAD_OF_LOG`;
-        UNAVAILABLE `LOG_UNAVAILABLE`.
+        PERMISSION_DENIED `EVENT_TYPE_FORBIDDEN`; UNAVAILABLE `LOG_UNAVAILABLE`.
         """
 
     @_abc_1.abstractmethod
