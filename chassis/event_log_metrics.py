@@ -59,3 +59,9 @@ RETENTION_POSITIONS = Gauge(
 RETENTION_SECONDS = Gauge(
     "medport_retention_headroom_seconds", "Until the hard cap may drop it", ["consumer"]
 )
+
+
+def begin(consumer: str, source: str) -> None:
+    """Let a consumer's counters begin at 0: a rise from nothing at all is no rise to an alarm."""
+    for counter in (REDELIVERIES, CONTINUITY_VIOLATIONS, LEASE_CHANGES, UNKNOWN_EVENTS):
+        counter.labels(consumer, source)

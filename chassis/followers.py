@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from chassis import channels
+from chassis import event_log_metrics as metrics
 from chassis.consumer_lag import Lag
 from chassis.environment import BadSettings
 from chassis.projection import Following
@@ -43,6 +44,7 @@ class Followers:
             connect = partial(channels.channel, address)
             wiring = (following, self._database, connect, self._token(following.source))
             self._running += [Follower(*wiring), Lag(*wiring)]
+            metrics.begin(following.consumer, following.source)
         for each in self._running:
             each.start()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 
 from mesh import health
-from mesh.ports import WANTED, is_free
+from mesh.ports import PROGRAMS, is_free
 from mesh.processes import StartFailed
 from mesh.state import DataDirectory
 
@@ -35,8 +35,8 @@ def start(data: DataDirectory, name: str) -> None:
 
 def _port(data: DataDirectory, name: str) -> int:
     ports = data.running().ports
-    if name not in ports:
-        raise UnknownProgram(f"no program {name}; there are {', '.join(WANTED)}")
+    if name not in PROGRAMS:
+        raise UnknownProgram(f"no program {name}; there are {', '.join(PROGRAMS)}")
     return ports[name]
 
 

@@ -15,7 +15,13 @@ WANTED: Mapping[str, int] = {
     "hospital": 50051,
     "ems": 50052,
     "center": 50053,
+    # Where Prometheus asks, a dozen above who answers.
+    "router-metrics": 50062,
+    "hospital-metrics": 50063,
+    "ems-metrics": 50064,
+    "center-metrics": 50065,
 }
+PROGRAMS = tuple(name for name in WANTED if not name.endswith("-metrics"))
 
 
 class PortTaken(RuntimeError):

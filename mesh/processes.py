@@ -117,6 +117,7 @@ class Mesh:
     def _start_service(self, name: str) -> None:
         service = self._services[name]
         self._reserved.release(name)
+        self._reserved.release(f"{name}-metrics")
         service.start()
         deadline = time.monotonic() + _PATIENCE
         while not serves(self._ports[name]):

@@ -35,7 +35,11 @@ def _programs(data: DataDirectory) -> dict[str, dict[str, str | int]]:
         server = PostgresServer(name, ports[name], data.postgres)
         answer[name] = {"port": ports[name], "health": "ready" if server.ready else "down"}
     for name in (*SILOS, "router"):
-        answer[name] = {"port": ports[name], "health": health.state(ports[name])}
+        answer[name] = {
+            "port": ports[name],
+            "metrics": ports[f"{name}-metrics"],
+            "health": health.state(ports[name]),
+        }
     return answer
 
 
@@ -50,10 +54,12 @@ def _plain(lag: Following) -> dict[str, str | int]:
 
 
 def _programs_table(programs: dict[str, dict[str, str | int]]) -> Table:
-    table = Table("program", "address", "health", title="What runs where")
+    table = Table("program", "address", "metrics", "health", title="What runs where")
     for name, facts in programs.items():
         color = "green" if facts["health"] in _GOOD else "red"
-        table.add_row(name, f"127.0.0.1:{facts['port']}", f"[{color}]{facts['health']}[/{color}]")
+        metrics = f"127.0.0.1:{facts['metrics']}" if "metrics" in facts else ""
+        health_shown = f"[{color}]{facts['health']}[/{color}]"
+        table.add_row(name, f"127.0.0.1:{facts['port']}", metrics, health_shown)
     return table
 
 
