@@ -59,7 +59,7 @@ class _Reading:
         self._matching = Matching(log, subscriber.filter)
         self._width = max(log.last, max(subscriber.events, default=0)) + 1
         self._reached = self._cursor = self._told = self._last = 0
-        self._split = 0  # where a frame said that its transaction goes on
+        self._splits: set[int] = set()  # where frames said that their transaction goes on
         self._bound = self._width
         self._is_resuming = False
         self._seen = bytearray()
@@ -178,10 +178,14 @@ class _Reading:
         first = self._log.firsts[index]
         last = first + self._log.sizes[index] - 1
         if continues:
-            self._split = position
+            self._splits.add(position)
             if last <= position:
                 self._say(Check.ATOMIC, position, "its transaction is said to go on, and does not")
-        elif position not in {last, self._split} and self._is_cut(first, position, last):
+        elif (
+            position != last
+            and position not in self._splits
+            and self._is_cut(first, position, last)
+        ):
             self._say(Check.ATOMIC, position, "it ends within a transaction, and does not say so")
 
     def _is_cut(self, first: int, position: int, last: int) -> bool:
