@@ -1,0 +1,117 @@
+"""What is done to a silo under load: each of these breaks streams, and puts itself right."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from tests.soak.sites import Site
+from tests.support.fault_proxy import Way
+
+SILENT_SECONDS = 3.5  # longer than three heartbeats
+FROZEN_SECONDS = 10.0  # longer than a lease
+_TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+class Faults:
+    """Draws from a shuffled deck, so that all of them come before one comes twice."""
+
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self._site, self._chance = site, chance
+        self._all: dict[str, Callable[[], Awaitable[None]]] = {
+            "connections reset": self.reset,
+            "connections refused": self.refuse,
+            "connections silent": self.swallow,
+            "silo killed": self.kill_silo,
+            "silo terminated": self.terminate_silo,
+            "silo frozen": self.freeze_silo,
+            "consumer killed": self.kill_consumer,
+            "consumer frozen": self.freeze_consumer,
+            "database restarted": self.restart_database,
+            "database killed": self.kill_database,
+            "database connections ended": self.terminate_connections,
+        }
+        self._deck: list[str] = []
+        self._thawing: set[asyncio.Task[None]] = set()
+
+    def draw(self) -> str:
+        if not self._deck:
+            self._deck = self._chance.sample([*self._all], len(self._all))
+        return self._deck.pop()
+
+    async def strike(self, name: str) -> None:
+        """Do it, and return when everything that it broke can work again."""
+        await self._all[name]()
+
+    async def settle(self) -> None:
+        """Return when nothing is frozen any more."""
+        await asyncio.gather(*self._thawing)
+
+    async def reset(self) -> None:
+        self._site.path.reset()
+
+    async def refuse(self) -> None:
+        await self._site.path.cut()
+        await asyncio.sleep(self._chance.uniform(0.1, 1.0))
+        await self._site.path.open()
+
+    async def swallow(self) -> None:
+        self._site.path.swallow(self._chance.choice([Way.UP, Way.DOWN, Way.BOTH]))
+        await asyncio.sleep(SILENT_SECONDS)
+
+    async def kill_silo(self) -> None:
+        await asyncio.to_thread(self._site.silo.kill)
+        await self._site.silo.start_serving()
+
+    async def terminate_silo(self) -> None:
+        await asyncio.to_thread(self._site.silo.stop)
+        await self._site.silo.start_serving()
+
+    async def freeze_silo(self) -> None:
+        self._site.silo.freeze()
+        try:
+            await asyncio.sleep(SILENT_SECONDS)
+        finally:
+            self._site.silo.thaw()
+
+    async def kill_consumer(self) -> None:
+        replica = self._chance.choice(self._site.replicas)
+        await asyncio.to_thread(replica.kill)
+        replica.start()
+
+    async def freeze_consumer(self) -> None:
+        """Let a replica believe, when it wakes up, that it still holds the lease."""
+        replica = self._chance.choice(self._site.replicas)
+        replica.freeze()
+
+        async def thaw() -> None:
+            try:
+                await asyncio.sleep(FROZEN_SECONDS)
+            finally:
+                replica.thaw()
+
+        self._later(thaw())
+
+    async def restart_database(self) -> None:
+        await asyncio.to_thread(self._site.ground.server.stop)
+        await asyncio.to_thread(self._site.ground.server.start)
+
+    async def kill_database(self) -> None:
+        self._site.ground.server.kill()
+        await asyncio.to_thread(self._site.ground.server.wait)
+        await asyncio.to_thread(self._site.ground.server.start)
+
+    async def terminate_connections(self) -> None:
+        for dsn in (self._site.dsn, self._site.consumer_dsn):
+            with self._site.looking(dsn) as database:
+                database.execute(_TERMINATE)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._thawing.add(task)
+        task.add_done_callback(self._thawing.discard)
