@@ -201,8 +201,7 @@ class Subscription:
         Readers conclude from it that something will not come any more, so the clock alone will
         not do: with its database away, this process does not know what has been committed.
         """
-        tailer = self._source.tailer
-        return tailer.complete_until if self._cursor >= tailer.ring.tail else None
+        return self._source.tailer.completeness.until(self._cursor)
 
     def _lineage(self) -> Lineage:
         """Return the log as it is tailed, unless it was cut back since this stream began.

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
@@ -18,6 +17,7 @@ from chassis.event_log_connections import HUNG_SECONDS, keep_connected
 from chassis.event_log_errors import LogCorrupt, LogUnavailable
 from chassis.event_log_signals import Signal
 from chassis.resume_tokens import Lineage
+from chassis.stream_completeness import Completeness, Look
 from chassis.stream_entries import COLUMNS, Entry, entry
 from chassis.stream_frames import now
 from chassis.stream_ring import Ring
@@ -30,15 +30,17 @@ QUIET_SECONDS = 0.25
 
 # COLUMNS is a constant of ours.
 _NEXT = f"SELECT {COLUMNS} FROM event_log WHERE position > %s ORDER BY position LIMIT %s"  # noqa: S608
-# Whether nothing committed is still without a position, and how far the positions go.
-_QUIET = "SELECT NOT EXISTS (SELECT FROM outbox), last_position, epoch FROM event_log_head"
+# What of the committed is still without a position, and how far the positions go.
+_STAGED = """
+SELECT (SELECT min(id) FROM outbox), (SELECT max(id) FROM outbox), last_position, epoch
+  FROM event_log_head
+"""
 
 
 class Tailer:
     """Feeds the ring; ``generation`` changes when what streams were told may no longer hold.
 
-    ``complete_until`` is the latest moment, by this process's clock, of which it is known that
-    whatever had been committed by then is at or below the ring's tail.
+    ``completeness`` knows by when, on this process's clock, everything committed is in the log.
     """
 
     def __init__(self, dsn: str, signal: Signal, ring: Ring | None = None) -> None:
@@ -51,7 +53,7 @@ class Tailer:
         self.ring = ring or Ring()
         self.generation = 0
         self.fault: LogCorrupt | None = None
-        self.complete_until: Timestamp | None = None
+        self.completeness = Completeness()
 
     @property
     def lineage(self) -> Lineage:
@@ -77,6 +79,7 @@ class Tailer:
             return
 
     async def _tail(self, connection: AsyncConnection) -> None:
+        self.completeness.forget()  # it may be another server
         await tick(connection, 0)  # a new life of the server opens its epoch
         await self._refresh(connection)
         self.fault = None
@@ -111,19 +114,19 @@ class Tailer:
             telemetry.log.error("event_log_diverged", position=self.ring.tail, head=found.last)
             self.generation += 1
         self.ring.restart(found.last)
+        self.completeness.forget()
         self.wake()
         return False
 
     async def _look_for_more(self, connection: AsyncConnection) -> None:
-        """Learn whether the ring's tail is all there is: heartbeats are silent about it else."""
+        """Learn how far the log is complete: heartbeats are silent about it else."""
         if (clock := asyncio.get_running_loop().time()) < self._quiet_at:
             return
         self._quiet_at = clock + QUIET_SECONDS / 2
         asked = now()
-        row: Any = await (await within(HUNG_SECONDS, connection.execute(_QUIET))).fetchone()
-        if row[0] and row[1] == self.ring.tail:
-            self.complete_until = asked
-        if row[2] != self.lineage.epoch:  # opened in place, by an operator
+        row: Any = await (await within(HUNG_SECONDS, connection.execute(_STAGED))).fetchone()
+        self.completeness.look(Look(asked, *row[:3]))
+        if row[3] != self.lineage.epoch:  # opened in place, by an operator
             await self._refresh(connection)
 
     async def _next(self, connection: AsyncConnection) -> list[Entry]:
