@@ -31,7 +31,7 @@ Key = TypeVar("Key", bound=Hashable)
 PERIOD_SECONDS = 0.5  # what becomes due without having been listed waits no longer
 AT_ONCE = 100
 TOGETHER = 4  # of the pool's connections; the rest are the callers'
-BUSY_SECONDS = 0.1
+BUSY_SECONDS = 0.4
 BROKEN_SECONDS = 60.0
 
 _LABEL = ["timer"]

@@ -227,7 +227,6 @@ async def test_a_cancellation_answers_an_award_that_waits(silo: EmsSilo) -> None
     assert (await swift.get_bid(bid.id)).status == words.BID_STATUS_REJECTED
 
 
-
 async def test_bids_are_listed_a_page_at_a_time(silo: EmsSilo) -> None:
     swift = await run(silo)
     made = []

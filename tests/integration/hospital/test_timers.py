@@ -9,24 +9,23 @@ With the question under the lock taken out of ``react`` the first three are red.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
-import psycopg
 import pytest
-from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
-from chassis.clock import utc_now
+from chassis.clock import timestamp, utc_now
 from chassis.reactions import Due, Outcome, Reacting
 from hospital_svc.timers.awards import AwardTimeouts
 from hospital_svc.timers.transport_requests import OfferExpiries
-from tests.support.hospital_silo import HospitalSilo, hospital_silo
+from tests.support.due_things import AWARDS, OFFERS, DueThing
+from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
 from tests.support.hospital_trips import Ward, ward
-from tests.support.reacting import turn
+from tests.support.reacting import shown, turn
 from tests.support.waiting import until_blocked
 
 LAPSED = (
@@ -122,15 +121,39 @@ async def test_a_trip_that_somebody_holds_is_left_to_them(mercy: Ward, make: Any
         assert await case.react(due) is Outcome.BUSY
         moving = asyncio.ensure_future(move())
         await until_blocked(mercy.silo.dsn, 1)
-    await refused_or_without_effect(moving)
+    if make is overdue_offer:
+        assert (await refused(moving)).code is grpc.StatusCode.FAILED_PRECONDITION
+    else:  # news of another silo is never refused: it changes nothing
+        await moving
 
     assert case.kinds()[-len(HAPPENED[make]) :] == HAPPENED[make]
     assert await case.react(due) is Outcome.MOVED_ON
 
 
-async def refused_or_without_effect(moving: asyncio.Future[Any]) -> None:
-    """Await what lost: an RPC is refused, news of another silo changes nothing."""
-    try:
-        await moving
-    except grpc.aio.AioRpcError as error:
-        assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+@pytest.mark.parametrize("thing", [OFFERS, AWARDS], ids=str)
+async def test_what_is_due_is_found_for_every_hospital_and_shown_to_none(
+    silo: HospitalSilo, thing: DueThing
+) -> None:
+    due = thing.add(silo.dsn, 3, first=3600)
+    timeouts, later = AwardTimeouts(), utc_now() + timedelta(hours=2)
+    timeouts.bookmarked(later)
+    reacting: Reacting[Trip] = timeouts if thing is AWARDS else OfferExpiries()
+    found = await reacting.coming(silo.database, until=later, fetch=10)
+
+    assert {f"transport_requests/{each.key[1]}": each.at for each in found} == due
+    assert len({each.tenant for each in found}) == 3
+    assert [shown(silo.dsn, table) for table in ("transport_request", "award")] == [0, 0]
+
+
+async def test_an_offer_is_over_when_its_last_bid_is(mercy: Ward) -> None:
+    trip = await mercy.create()
+    await mercy.bid(trip, expire_time=timestamp(soon(minutes=50)))
+    await mercy.bid(trip, expire_time=timestamp(soon(minutes=40)), agency_id=uuid4())
+    mercy.silo.sql(LAPSED)
+    database = mercy.silo.database
+    [due] = await OfferExpiries().coming(database, until=soon(hours=2), fetch=10)
+
+    assert abs(due.at - soon(minutes=50)) < timedelta(minutes=1)
+    assert await OfferExpiries().coming(database, until=soon(minutes=45), fetch=10) == []
+    assert await turn(OfferExpiries(), database, due.at - timedelta(seconds=1)) == 0
+    assert await turn(OfferExpiries(), database, due.at) == 1
