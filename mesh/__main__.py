@@ -12,6 +12,7 @@ from mesh import consumers, dead_letters, holding, lifecycle, logins, next_steps
 from mesh import events as tail
 from mesh import status as board
 from mesh.binaries import NoPostgres
+from mesh.census import Census
 from mesh.dead_letters import NoSuchLetter
 from mesh.demo import day
 from mesh.events import UnknownType
@@ -128,6 +129,17 @@ def login(
 ) -> None:
     """Print an access token of a demonstration user, for grpcurl."""
     typer.echo(logins.token(directory(data), silo, email))
+
+
+@app.command()
+def psql(
+    silo: SiloName,
+    statement: Annotated[str, typer.Argument(help="One that reads, such as SELECT 1.")],
+    *,
+    data: Data = HERE,
+) -> None:
+    """Print a statement's rows from a silo's database, as its superuser; it can change no row."""
+    typer.echo(Census(directory(data)).printed(silo, statement))
 
 
 @app.command()

@@ -15,6 +15,8 @@ from mesh.ports import SILOS
 from mesh.postgres import PostgresFailed, PostgresServer
 from mesh.state import DataDirectory
 
+_READ_ONLY = "SET default_transaction_read_only = on"
+
 Rows = list[dict[str, Any]]
 
 _HEAD = "SELECT last_position AS head FROM event_log_head"
@@ -52,6 +54,10 @@ class Census:
         text = f"SELECT coalesce(json_agg(q), '[]') FROM ({query}) q"  # noqa: S608 - constants of ours
         answer: Rows = json.loads(self._servers[silo].psql(text, database=silo))
         return answer
+
+    def printed(self, silo: str, statement: str) -> str:
+        """Return what psql prints for a statement that reads; raises PostgresFailed."""
+        return self._servers[silo].psql(f"{_READ_ONLY};\n{statement}", database=silo)
 
     def following(self) -> Iterator[Following]:
         """Yield every pair of a source and a consumer of it; a silo that is down is left out."""

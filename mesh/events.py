@@ -96,7 +96,8 @@ def show(data: DataDirectory, asked: list[Wish], *, as_json: bool) -> int:
 
     Returns the exit code. A stream that breaks off goes on behind what was printed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for end in (signal.SIGINT, signal.SIGPIPE):  # Ctrl-C, and `| head`
+        signal.signal(end, signal.SIG_DFL)
     with operating(data, [wish.silo for wish in asked]) as operator:
         tokens = operator.tokens  # who cannot log in at all is told at once
     lines: SimpleQueue[str | int] = SimpleQueue()

@@ -14,66 +14,67 @@ import psycopg
 import pytest
 from medport.common.v1 import event_log_pb2 as common
 
+from chassis.event_contract import EventContract
 from tests.support.databases import superuser_of
 from tests.support.event_streams import Silo, reason, until_head
 
 FOREIGN = ("hospital:0",)
 
 
-async def backlog(silo: Silo, token: bytes) -> common.Backlog:
-    answer: Any = await silo.stub.GetEventLog(silo.kind.pb.GetEventLogRequest(resume_token=token))
+async def backlog(silo: Silo, token: bytes, **filter: Any) -> common.Backlog:
+    request = silo.kind.pb.GetEventLogRequest(
+        resume_token=token, filter=common.EventFilter(**filter)
+    )
+    answer: Any = await silo.stub.GetEventLog(request)
     found: common.Backlog = answer.backlog
     return found
 
 
-async def test_without_a_token_there_is_no_backlog(silo: Silo) -> None:
-    answer: Any = await silo.stub.GetEventLog(silo.kind.pb.GetEventLogRequest())
-    assert not answer.HasField("backlog")
-
-
-async def test_a_backlog_reaches_from_the_token_to_the_head(silo: Silo) -> None:
+async def test_a_backlog_is_what_the_caller_has_yet_to_take(silo: Silo) -> None:
     before = await until_head(silo, 0)
-    for _ in range(3):
-        await silo.announce(silo.kind.announcement())
-    head = before.head_position + 3
-    after = await until_head(silo, head)
-    found = await backlog(silo, before.head_token)
-    assert found.positions == 3
-    assert found.oldest_recorded_time.ToDatetime(UTC) == recorded(silo, head - 2)
-    assert not (await backlog(silo, after.head_token)).ListFields()
+    plain: Any = await silo.stub.GetEventLog(silo.kind.pb.GetEventLogRequest())
+    assert not plain.HasField("backlog")
+    assert not (await backlog(silo, before.head_token)).ListFields()
 
-
-async def test_the_oldest_event_is_one_that_the_caller_may_see(silo: Silo) -> None:
-    before = await until_head(silo, 0)
     await silo.announce(silo.kind.announcement(audience=FOREIGN))
     await until_head(silo, before.head_position + 1)
     hidden = await backlog(silo, before.head_token)
     assert (hidden.positions, hidden.HasField("oldest_recorded_time")) == (1, False)
-    await silo.announce(silo.kind.announcement())
-    await until_head(silo, before.head_position + 2)
+
+    for _ in range(2):
+        await silo.announce(silo.kind.announcement())
+    after = await until_head(silo, before.head_position + 3)
     found = await backlog(silo, before.head_token)
-    assert found.positions == 2
-    second = recorded(silo, before.head_position + 2)
-    assert found.oldest_recorded_time.ToDatetime(UTC) == second
+    assert found.positions == 3
+    seen = found.oldest_recorded_time.ToDatetime(UTC)
+    assert seen == recorded(silo, before.head_position + 2)
+    assert not (await backlog(silo, after.head_token)).ListFields()
+    other = next(each for each in EventContract.of(silo.kind.file).types if each != silo.kind.type)
+    unasked = await backlog(silo, before.head_token, types=[other])
+    assert (unasked.positions, unasked.HasField("oldest_recorded_time")) == (3, False)
 
 
-async def test_a_token_that_is_none_is_refused(silo: Silo) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await backlog(silo, b"no token")
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert reason(refused.value) == "INVALID_RESUME_TOKEN"
-
-
-async def test_a_token_older_than_the_log_is_refused(silo: Silo) -> None:
+async def test_a_token_is_refused_as_subscribe_would(silo: Silo) -> None:
     before = await until_head(silo, 0)
+    assert await refusal(silo, b"no token") == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_RESUME_TOKEN",
+    )
+    unknown = await refusal(silo, before.head_token, types=["medport.Nothing"])
+    assert unknown == (grpc.StatusCode.PERMISSION_DENIED, "EVENT_TYPE_FORBIDDEN")
+
     await silo.announce(silo.kind.announcement(), silo.kind.announcement())
     await until_head(silo, before.head_position + 2)
     with psycopg.connect(superuser_of(silo.dsn), autocommit=True) as owner:
         owner.execute("UPDATE event_log_head SET first_position = last_position")
+    old = await refusal(silo, before.head_token)
+    assert old == (grpc.StatusCode.OUT_OF_RANGE, "RESUME_POINT_COMPACTED")
+
+
+async def refusal(silo: Silo, token: bytes, **filter: Any) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await backlog(silo, before.head_token)
-    assert refused.value.code() is grpc.StatusCode.OUT_OF_RANGE
-    assert reason(refused.value) == "RESUME_POINT_COMPACTED"
+        await backlog(silo, token, **filter)
+    return refused.value.code(), reason(refused.value)
 
 
 def recorded(silo: Silo, position: int) -> datetime:
