@@ -108,8 +108,9 @@ class Writers:
 
     def acked(self) -> int:
         """Return how many events were acknowledged: the log has at least as many."""
-        outcomes = zip(self.outcomes, self.sizes, strict=True)
-        return sum(size for outcome, size in outcomes if outcome == Outcome.ACKED)
+        with self._lock:
+            outcomes = zip(self.outcomes, self.sizes, strict=True)
+            return sum(size for outcome, size in outcomes if outcome == Outcome.ACKED)
 
     def lose(self, event_ids: Iterable[Any]) -> None:
         """Note that the log was cut back behind these: their whole transactions never were."""
