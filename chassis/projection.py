@@ -9,9 +9,10 @@ from enum import Enum
 from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from medport.common.v1.event_log_pb2 import EventMetadata, EventPlacement
 
+from chassis.projection_decoding import Unreadable
 from chassis.unit_of_work import UnitOfWork
 
 
@@ -90,7 +91,12 @@ def types_of(*nouns: FileDescriptor) -> list[str]:
 
 
 def received(event: Any) -> Received | None:
-    """Unwrap a ``<Silo>Event``; None when its payload is of a type this process does not know."""
+    """Unwrap a ``<Silo>Event``; None when its payload is of a type this process does not know.
+
+    Raises DecodeError for an unreadable one.
+    """
+    if isinstance(event, Unreadable):
+        raise DecodeError("an unreadable event")
     field = event.WhichOneof("payload")
     if field is None:
         return None

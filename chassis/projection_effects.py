@@ -180,6 +180,8 @@ class Effects:
     async def _give_up(self, event: Any, target: Place, reason: str) -> None:
         if self._following.policy is Policy.HALT:
             raise Halted(f"{reason} at position {event.placement.position}")
+        if not event.metadata.subject:  # what follows of it could not be held back
+            raise Halted(f"{reason} at position {event.placement.position}, of nobody knows whom")
         async with self._begin() as uow:
             await self._park(uow, event, reason, ATTEMPTS)
             await checkpoint.advance(uow, self._lease, self.place, target)

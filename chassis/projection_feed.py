@@ -16,6 +16,7 @@ from chassis import event_log_metrics as metrics
 from chassis.checkpoint import Place
 from chassis.event_contract import EventContract
 from chassis.projection import Following
+from chassis.projection_decoding import frame_reader
 
 MISSED_HEARTBEATS = 3
 REPORT_SECONDS = 5.0
@@ -66,7 +67,7 @@ class Feed:
             calling = channel.unary_stream(
                 f"/{self._contract.service}/Subscribe",
                 request_serializer=self._contract.subscribe_request.SerializeToString,
-                response_deserializer=self._contract.subscribe_response.FromString,
+                response_deserializer=frame_reader(self._contract),
             )(self._request(start), metadata=self._metadata())
             reached: int | None = None
             while (frame := await self._next(calling)) is not grpc.aio.EOF:

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from chassis import checkpoint, telemetry
-from chassis import event_log_metrics as metrics
 from chassis.backoff import Backoff
 from chassis.checkpoint import Fenced, Lease, Place, State
 from chassis.dead_letter import why
@@ -77,17 +76,19 @@ class Rebuilding:
 
     async def _overwrite(self, events: Sequence[Any]) -> None:
         self._count += len(events)
-        known = [each for event in events if (each := received(event)) is not None]
-        metrics.UNKNOWN_EVENTS.labels(*self._of.values()).inc(len(events) - len(known))
-        if known:
-            await self._lasting(lambda uow: self._rows(uow, known))
+        if events:
+            await self._lasting(lambda uow: self._rows(uow, events))
 
-    async def _rows(self, uow: UnitOfWork, rows: Sequence[Received]) -> None:
-        for row in rows:
-            for overwrite in self._rebuild.overwrite:
-                if (name := await overwrite(uow, row)) is not None:
-                    await uow.execute(NOTE, **self._of, subject=name)
+    async def _rows(self, uow: UnitOfWork, events: Sequence[Any]) -> None:
+        for row in map(received, events):
+            if row is not None:  # a row of a later release of the source is nothing that we copy
+                await self._row(uow, row)
         await checkpoint.stand(uow, self._lease, State.REBUILDING)
+
+    async def _row(self, uow: UnitOfWork, row: Received) -> None:
+        for overwrite in self._rebuild.overwrite:
+            if (name := await overwrite(uow, row)) is not None:
+                await uow.execute(NOTE, **self._of, subject=name)
 
     async def _clear(self, uow: UnitOfWork) -> None:
         """Forget what an attempt before this one has met: it may be gone since."""
