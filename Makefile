@@ -4,9 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .medport
 OFFSET ?= 0
+EVENTS ?= 1000000
+DISCONNECTS ?= 500
+REPORT ?= build/soak/report.json
 BASE ?= $(shell git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)
 
-.PHONY: help setup up down status demo test check lint types imports proto contract format \
+.PHONY: help setup up down status demo test soak check lint types imports proto contract format \
   migration image smoke clean
 
 help: ## Show this list
@@ -51,6 +54,9 @@ demo: setup ## Play another day of transfers
 
 test: check ## Every check and every test: all that CI runs
 	$(BIN)/python -m pytest
+
+soak: setup ## The event logs for hours: 1,000,000 events, 500 disconnects; again goes on (EVENTS=...)
+	$(BIN)/python -m tests.soak --events $(EVENTS) --disconnects $(DISCONNECTS) --report $(REPORT)
 
 check: lint types imports contract ## Style, types, boundaries, contract
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections import Counter
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tests.soak.faults import Faults
+from tests.soak.faults import STRIKES, Faults
 from tests.soak.readers import Reader
 from tests.soak.sites import Site, one
 from tests.soak.writers import CLOSING, Load, rare
@@ -33,6 +34,7 @@ class Chunk:
     events: int
     disconnects: int
     seed: str
+    faults: Sequence[str] = tuple(STRIKES)
 
 
 @dataclass
@@ -47,7 +49,8 @@ class Verdict:
     recovery_seconds: dict[str, float] = field(default_factory=dict)  # the longest of each fault
     seconds: float = 0.0
     events_per_second: float = 0.0
-    megabytes: tuple[float, float] = (0.0, 0.0)
+    load_average: float = 0.0  # of the machine: the figures above are worth what it lets them be
+    megabytes: tuple[float, float] = (0.0, 0.0)  # of the silo's process, before and after
     head: int = 0
     violations: list[str] = field(default_factory=list)
 
@@ -75,6 +78,7 @@ async def soak(site: Site, chunk: Chunk) -> Verdict:
     verdict.transactions = {each.name.lower(): load.outcomes[each] for each in load.outcomes}
     verdict.seconds = round(time.monotonic() - began, 1)
     verdict.events_per_second = round(load.committed / verdict.seconds, 1)
+    verdict.load_average = round(os.getloadavg()[0], 1)
     verdict.megabytes = (before, site.silo.megabytes)
     return verdict
 
@@ -123,7 +127,7 @@ def _readers(site: Site, history: History, seed: str) -> Sequence[Reader]:
 async def _disturb(site: Site, chunk: Chunk, load: Load, reader: Reader, verdict: Verdict) -> None:
     """Let one fault strike somewhere within each slice of the events."""
     chance = random.Random(f"{chunk.seed} faults")  # noqa: S311 - a schedule
-    faults = Faults(site, chance)
+    faults = Faults(site, chunk.faults, chance)
     watching: list[asyncio.Task[None]] = []
     for _ in range(chunk.disconnects):
         size = chunk.events // chunk.disconnects

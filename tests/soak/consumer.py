@@ -17,8 +17,8 @@ from tests.support.event_logs import database_on
 from tests.support.silo_logs import KINDS, Kind
 
 
-async def follow(kind: Kind, dsn: str, port: int, identity: bytes) -> None:
-    """Compete with the other replicas until SIGTERM."""
+async def follow(name: str, kind: Kind, dsn: str, port: int, identity: bytes) -> None:
+    """Compete with the other replicas until SIGTERM; its lease bears its name."""
     stopping = signals.stopping()
     tokens = ProcessTokens(identity_key(kind.peer, identity))
     following = Following(
@@ -35,6 +35,7 @@ async def follow(kind: Kind, dsn: str, port: int, identity: bytes) -> None:
             lambda: channels.channel(f"127.0.0.1:{port}"),
             lambda: tokens(kind.silo),
         )
+        follower._holder = name  # so that a fault can be done to whoever leads
         follower.start()
         await stopping.wait()
         await follower.stop()
@@ -44,7 +45,7 @@ def main() -> None:
     told = json.loads(os.environ["SOAK_CONSUMER"])
     identity = Path(os.environ["SOAK_IDENTITY_FILE"]).read_bytes()
     (kind,) = (each for each in KINDS if each.silo == told["silo"])
-    asyncio.run(follow(kind, told["dsn"], told["port"], identity))
+    asyncio.run(follow(told["name"], kind, told["dsn"], told["port"], identity))
 
 
 if __name__ == "__main__":

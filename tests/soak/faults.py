@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from tests.soak.sites import Site
 from tests.support.fault_proxy import Way
+from tests.support.silo_processes import Victim
 
 SILENT_SECONDS = 3.5  # longer than three heartbeats
 FROZEN_SECONDS = 10.0  # longer than a lease
@@ -21,32 +22,19 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 class Faults:
     """Draws from a shuffled deck, so that all of them come before one comes twice."""
 
-    def __init__(self, site: Site, chance: random.Random) -> None:
-        self._site, self._chance = site, chance
-        self._all: dict[str, Callable[[], Awaitable[None]]] = {
-            "connections reset": self.reset,
-            "connections refused": self.refuse,
-            "connections silent": self.swallow,
-            "silo killed": self.kill_silo,
-            "silo terminated": self.terminate_silo,
-            "silo frozen": self.freeze_silo,
-            "consumer killed": self.kill_consumer,
-            "consumer frozen": self.freeze_consumer,
-            "database restarted": self.restart_database,
-            "database killed": self.kill_database,
-            "database connections ended": self.terminate_connections,
-        }
+    def __init__(self, site: Site, names: Sequence[str], chance: random.Random) -> None:
+        self._site, self._names, self._chance = site, names, chance
         self._deck: list[str] = []
         self._thawing: set[asyncio.Task[None]] = set()
 
     def draw(self) -> str:
         if not self._deck:
-            self._deck = self._chance.sample([*self._all], len(self._all))
+            self._deck = self._chance.sample(self._names, len(self._names))
         return self._deck.pop()
 
     async def strike(self, name: str) -> None:
         """Do it, and return when everything that it broke can work again."""
-        await self._all[name]()
+        await STRIKES[name](self)
 
     async def settle(self) -> None:
         """Return when nothing is frozen any more."""
@@ -80,13 +68,13 @@ class Faults:
             self._site.silo.thaw()
 
     async def kill_consumer(self) -> None:
-        replica = self._chance.choice(self._site.replicas)
+        replica = self._consumer()
         await asyncio.to_thread(replica.kill)
         replica.start()
 
     async def freeze_consumer(self) -> None:
         """Let a replica believe, when it wakes up, that it still holds the lease."""
-        replica = self._chance.choice(self._site.replicas)
+        replica = self._consumer()
         replica.freeze()
 
         async def thaw() -> None:
@@ -111,7 +99,26 @@ class Faults:
             with self._site.looking(dsn) as database:
                 database.execute(_TERMINATE)
 
+    def _consumer(self) -> Victim:
+        """Choose the replica that leads, if one does: what is done to others harms nobody."""
+        return self._site.holder() or self._chance.choice([*self._site.replicas.values()])
+
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._thawing.add(task)
         task.add_done_callback(self._thawing.discard)
+
+
+STRIKES: dict[str, Callable[[Faults], Awaitable[None]]] = {
+    "connections reset": Faults.reset,
+    "connections refused": Faults.refuse,
+    "connections silent": Faults.swallow,
+    "silo killed": Faults.kill_silo,
+    "silo terminated": Faults.terminate_silo,
+    "silo frozen": Faults.freeze_silo,
+    "consumer killed": Faults.kill_consumer,
+    "consumer frozen": Faults.freeze_consumer,
+    "database restarted": Faults.restart_database,
+    "database killed": Faults.kill_database,
+    "database connections ended": Faults.terminate_connections,
+}

@@ -24,7 +24,6 @@ from tests.support.silo_processes import SiloVictim, Victim
 from tests.support.silos import Keys
 
 SUBJECTS = 200
-REPLICAS = 3
 WRITERS = 6  # connections
 
 _SUBJECT_ROWS = """
@@ -33,6 +32,7 @@ INSERT INTO soaked SELECT 'soaked/' || n FROM generate_series(1, 200) n;
 GRANT ALL ON soaked TO PUBLIC;
 """
 _WAITING = "SELECT count(*) FROM outbox"
+_HOLDER = "SELECT lease_holder FROM consumer_checkpoint WHERE lease_until > clock_timestamp()"
 _HEAD = "SELECT last_position FROM event_log_head"
 
 
@@ -72,7 +72,7 @@ class Site:
     dsn: str
     consumer_dsn: str
     silo: SiloVictim
-    replicas: list[Victim]
+    replicas: dict[str, Victim]
     path: FaultProxy
     pool: Pool
 
@@ -91,6 +91,12 @@ class Site:
                     return one(database, _HEAD)
             await asyncio.sleep(0.05)
 
+    def holder(self) -> Victim | None:
+        """Return the replica whose lease it is, if it is anybody's."""
+        with self.looking(self.consumer_dsn) as database:
+            row = database.execute(_HOLDER).fetchone()
+        return self.replicas[row[0]] if row else None
+
     @contextmanager
     def looking(self, dsn: str | None = None) -> Iterator[psycopg.Connection[Any]]:
         """Look into the silo's database, or another of its server, as the superuser."""
@@ -105,7 +111,7 @@ def one(database: psycopg.Connection[Any], query: str) -> int:
 
 
 @asynccontextmanager
-async def site_of(ground: Ground, kind: Kind) -> AsyncIterator[Site]:
+async def site_of(ground: Ground, kind: Kind, replicas: int = 3) -> AsyncIterator[Site]:
     """Run one silo and its followers until the block ends."""
     async with AsyncExitStack() as stack:
         dsn = stack.enter_context(ground.databases.fresh(kind.silo))
@@ -116,21 +122,21 @@ async def site_of(ground: Ground, kind: Kind) -> AsyncIterator[Site]:
         stack.callback(silo.kill)
         await silo.start_serving()
         path = await stack.enter_async_context(in_front_of(silo.port))
-        replicas = _replicas(ground, kind, consumer_dsn, path.listening)
-        for replica in replicas:
-            stack.callback(replica.kill)
-            replica.start()
+        names = [f"consumer{number}" for number in range(replicas)]
+        followers = {
+            each: _replica(ground, kind, consumer_dsn, path.listening, each) for each in names
+        }
+        for each in followers.values():
+            stack.callback(each.kill)
+            each.start()
         connections = pool(dsn, size=WRITERS, ready=WRITERS, name="writers")
         await stack.enter_async_context(connections)
-        yield Site(kind, ground, dsn, consumer_dsn, silo, replicas, path, connections)
+        yield Site(kind, ground, dsn, consumer_dsn, silo, followers, path, connections)
 
 
-def _replicas(ground: Ground, kind: Kind, dsn: str, port: int) -> list[Victim]:
+def _replica(ground: Ground, kind: Kind, dsn: str, port: int, name: str) -> Victim:
     identity = ground.folder / "consumer.pem"
     identity.write_bytes(ground.keys.pem(kind.peer))
-    told = {
-        "SOAK_CONSUMER": json.dumps({"silo": kind.silo, "dsn": dsn, "port": port}),
-        "SOAK_IDENTITY_FILE": str(identity),
-    }
-    logs = (ground.folder / f"consumer{number}.log" for number in range(REPLICAS))
-    return [Victim("tests.soak.consumer", told, log) for log in logs]
+    what = {"name": name, "silo": kind.silo, "dsn": dsn, "port": port}
+    told = {"SOAK_CONSUMER": json.dumps(what), "SOAK_IDENTITY_FILE": str(identity)}
+    return Victim("tests.soak.consumer", told, ground.folder / f"{name}.log")
