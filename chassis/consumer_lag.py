@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -22,6 +23,7 @@ from chassis.event_contract import EventContract
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
 from chassis.unit_of_work import Database
+from chassis.within import within
 
 SECONDS = 5.0
 ANSWER_SECONDS = 2.0
@@ -31,6 +33,7 @@ class Lag:
     """Measures one following; ``connect`` opens channels to its source, ``token`` makes a bearer's.
 
     While the source does not answer, what was outstanding grows older; what came since is unknown.
+    While the silo's own database does not, the consumer stands where it stood last.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Lag:
         self._token = token
         self._seconds = seconds
         self._labels = (following.consumer, following.source)
+        self._known: consumers_pb2.Consumer | None = None
         self._oldest = 0.0  # when the oldest outstanding event was recorded; 0: there is none
         self._tasks = Tasks()
 
@@ -65,12 +69,11 @@ class Lag:
                 await asyncio.sleep(around(self._seconds, 0.2))
 
     async def _measure(self, channel: grpc.aio.Channel) -> None:
-        try:
-            known = await self._standing()
-            if known is not None:
-                await self._compare(channel, known)
-        except (Error, TimeoutError, grpc.aio.AioRpcError):
-            pass  # the silo's own database, or the source, is away: others tell of that
+        with suppress(Error, TimeoutError):  # the silo's own database is away: others tell of that
+            self._known = await within(ANSWER_SECONDS, self._standing())
+        with suppress(grpc.aio.AioRpcError):  # or the source is
+            if self._known is not None:
+                await self._compare(channel, self._known)
         age = time.time() - self._oldest if self._oldest else 0.0
         metrics.LAG_SECONDS.labels(*self._labels).set(max(age, 0.0))
 

@@ -16,7 +16,8 @@ from chassis import channels
 from chassis import event_log_metrics as metrics
 from chassis.consumer_lag import Lag
 from chassis.projection import Following
-from tests.support.event_consumers import Consumer, consuming, until
+from tests.support.databases import Databases
+from tests.support.event_consumers import Consumer, consuming, outage, until
 from tests.support.event_logs import lay
 from tests.support.event_streams import Silo, serving, until_head
 from tests.support.silo_logs import HOSPITAL
@@ -98,6 +99,26 @@ async def test_an_outstanding_event_grows_older_while_its_source_is_away(
     await measured.silo.server.stop(None)
     before = measured.gauge("consumer_lag_seconds")
     await until(lambda: measured.gauge("consumer_lag_seconds") > before + 0.2)
+
+
+async def test_a_consumer_whose_database_is_away_falls_behind_all_the_same(
+    measured: Measured, databases: Databases
+) -> None:
+    """It stood at the head when it was last seen: what comes from then on has no effect there."""
+    with databases.fresh("hospital", migrated=False) as dsn:
+        async with consuming(lay(dsn)) as elsewhere:
+            elsewhere.admin.execute(CHECKPOINT)
+            measured.consumer = elsewhere
+            measured.start()
+            await measured.silo.announce(HOSPITAL.announcement())
+            state = await until_head(measured.silo, 1)
+            elsewhere.admin.execute(AT, [1, state.head_token])
+            await measured.until("consumer_position", 1)
+            await measured.until("consumer_lag_positions", 0)
+            async with outage(dsn):
+                await measured.silo.announce(HOSPITAL.announcement())
+                await measured.until("consumer_lag_positions", 1)
+                await until(lambda: measured.gauge("consumer_lag_seconds") > 0.2)
 
 
 async def test_parked_events_are_counted(measured: Measured) -> None:
