@@ -44,7 +44,7 @@ class Recording:
     """Follows ``kind``'s log from its beginning, on a new channel for each stream.
 
     ``ends`` counts why streams ended: SILENT, a StreamEndReason, an ErrorInfo reason, or a code.
-    ``longest`` is the longest that it waited for a frame which came, in seconds.
+    ``edges`` are the CaughtUp and FellBehind of all streams, in their order.
     """
 
     kind: Kind
@@ -55,9 +55,8 @@ class Recording:
     fields: dict[str, Any] = field(default_factory=dict)
     position: int = 0
     token: bytes = b""
-    longest: float = 0.0
     ends: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
+    edges: list[str] = field(default_factory=list)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -73,6 +72,10 @@ class Recording:
             while not condition():
                 await self._moved.wait()
                 self._moved.clear()
+
+    @property
+    def is_live(self) -> bool:
+        return self.edges[-1:] == ["caught_up"]
 
     async def until_at(self, position: int, seconds: float = 20) -> None:
         await self.until(lambda: self.position >= position, seconds)
@@ -94,14 +97,12 @@ class Recording:
             return reason(refused) or refused.code().name
 
     async def _receive(self, call: Any) -> str:
-        clock, noted, said = asyncio.get_running_loop().time, None, "NOTHING"
+        noted, said = None, "NOTHING"
         while True:
-            began = clock()
             async with asyncio.timeout(MISSED * self.heartbeat):
                 frame = await call.read()
             if frame is grpc.aio.EOF:
                 return said
-            self.longest = max(self.longest, clock() - began)
             if noted is None:
                 noted = self.record.opened(self.position if self.token else Origin.EARLIEST)
             noted.frame(frame)
@@ -109,7 +110,8 @@ class Recording:
 
     def _take(self, frame: Any) -> str:
         self.position, self.token = frame.position, frame.resume_token
-        self.kinds[frame.WhichOneof("frame")] += 1
+        if (kind := frame.WhichOneof("frame")) in {"caught_up", "fell_behind"}:
+            self.edges.append(kind)
         self._moved.set()
         return _REASON.Name(frame.stream_end.reason).removeprefix("STREAM_END_REASON_")
 
