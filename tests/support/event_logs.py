@@ -1,11 +1,8 @@
-"""An event log of the hospital's kind in an otherwise empty database, and writers of events."""
+"""An event log of the hospital's kind in an otherwise empty database, and rows to announce."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
-from psycopg import Connection
 
 from chassis import event_log
 from chassis.outbox import Announcement
@@ -34,29 +31,6 @@ def add(dsn: str, extra: str) -> str:
     with psycopg.connect(owner_of(dsn), autocommit=True) as owner:
         owner.execute(extra.encode())
     return dsn
-
-
-def change(writer: Connection[Any], trip: str) -> str:
-    """Do what a unit of work does: lock and change the row, and only then announce it."""
-    row = writer.execute(
-        "UPDATE trip SET version = version + 1 WHERE name = %s RETURNING version", [trip]
-    ).fetchone()
-    assert row is not None
-    writer.execute(
-        "INSERT INTO outbox (event_id, type, subject, subject_version, audience, data)"
-        " VALUES (gen_random_uuid(), 'TripChanged', %s, %s, '{silo:ems}', '')",
-        [trip, row[0]],
-    )
-    return f"{trip} v{row[0]}"
-
-
-def logged(reader: Connection[Any]) -> list[str]:
-    """Return the log's events in order; its positions are checked to be 1, 2, 3 ..."""
-    rows = reader.execute(
-        "SELECT position, subject || ' v' || subject_version FROM event_log ORDER BY position"
-    ).fetchall()
-    assert [position for position, _ in rows] == list(range(1, len(rows) + 1))
-    return [event for _, event in rows]
 
 
 def a_provision(

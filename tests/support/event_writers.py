@@ -55,7 +55,7 @@ class Writer:
 
     def __init__(self, connection: Connection[Any], kind: Kind, writers: Writers) -> None:
         self.connection = connection
-        self._kind = kind
+        self.kind = kind
         self._writers = writers
         self._written: list[Written] = []
 
@@ -68,8 +68,7 @@ class Writer:
     def announce(
         self, subject: str, version: int, *causes: UUID, audience: Sequence[str] = ()
     ) -> UUID:
-        announcement = self._kind.announcement(subject, version, audience)
-        row = self._kind.envelope.row(announcement)
+        row = self.row(subject, version, audience)
         self.connection.execute(APPEND, row)
         written = Written(
             event_id=UUID(row["event_id"]),
@@ -81,6 +80,11 @@ class Writer:
         )
         self._written.append(written)
         return UUID(row["event_id"])
+
+    def row(self, subject: str, version: int, audience: Sequence[str]) -> dict[str, Any]:
+        """Make the outbox row of an event."""
+        announcement = self.kind.announcement(subject, version, audience)
+        return self.kind.envelope.row(announcement)
 
     def commit(self) -> None:
         """Commit, and note the outcome; one that died is unknown, and its error is raised."""

@@ -2,7 +2,8 @@
 
 Proves: what commits late is not lost; versions and causes come in their order whoever began
 first; nothing rolled back comes; no stranger's transaction holds anything up; no batch cuts an
-effect from its cause, nor a transaction. Each schedule's history is judged by the oracle.
+effect from its cause, nor a transaction; nobody rewrites the log or publishes what is not durable.
+Each schedule's history is judged by the oracle.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import InsufficientPrivilege, RaiseException
 
 from tests.support.databases import superuser_of
 from tests.support.event_writers import Scene
@@ -157,3 +159,34 @@ def test_another_life_of_the_server_opens_an_epoch(scene: Scene) -> None:
     rows = scene.admin.execute("SELECT epoch, start_position FROM event_log_epoch ORDER BY epoch")
     assert rows.fetchall() == [(1, 1), (2, 2)]
     assert scene.events() == ["T1 v1", "T1 v2"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM outbox",
+        "UPDATE event_log SET audience = '{silo:center}'",
+        "DELETE FROM event_log",
+        "INSERT INTO event_log_epoch (epoch, start_position, fingerprint) VALUES (9, 1, '')",
+        "UPDATE event_log_head SET last_position = 0",
+        "DROP TABLE event_log_p0",
+    ],
+)
+def test_a_service_cannot_rewrite_its_log(scene: Scene, statement: str) -> None:
+    with pytest.raises(InsufficientPrivilege):
+        scene.sequencer.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "synchronous_commit = off",
+        "synchronous_commit = local",
+        "default_transaction_isolation = 'repeatable read'",
+    ],
+)
+def test_a_tick_refuses_what_would_publish_too_early(scene: Scene, setting: str) -> None:
+    hasty = scene.connect(autocommit=True)
+    hasty.execute(f"SET {setting}".encode())
+    with pytest.raises(RaiseException):
+        scene.tick(by=hasty)
