@@ -33,6 +33,9 @@ class Effects:
         self._file = sqlite3.connect(file)
         self._file.executescript(SCHEMA)
 
+    def close(self) -> None:
+        self._file.close()
+
     def place(self) -> Place | None:
         """Return where to resume; None before the first frame."""
         found: Place | None = self._file.execute("SELECT * FROM place").fetchone()

@@ -14,7 +14,7 @@ import os
 import random
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, NoReturn
 
 import grpc
@@ -152,10 +152,9 @@ def main() -> None:
     given = parser.parse_args()
     home, password = given.home or given.silo, os.environ.get("MEDPORT_PASSWORD", "")
     session = Session(home, given.silo, given.email, password)
-    follower = Follower(given.router, given.silo, session, Effects(given.file))
     try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(follower.follow())
+        with closing(Effects(given.file)) as effects, suppress(KeyboardInterrupt):
+            asyncio.run(Follower(given.router, given.silo, session, effects).follow())
     except Stop as stop:
         sys.exit(f"{given.silo}: {stop}")
 
