@@ -89,6 +89,9 @@ class Consumer:
             heartbeat_seconds=heartbeat,
             **{"consumer": kind.peer, **options},
         )
+        return self.start(following, port)
+
+    def start(self, following: Following, port: int) -> Follower:
         address = f"127.0.0.1:{port}"
         follower = Follower(
             following, self.database, lambda: channels.channel(address), lambda: "a token"
