@@ -25,6 +25,7 @@ from chassis.dead_letter import why
 from chassis.sql import written
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.within import within
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -32,6 +33,7 @@ PERIOD_SECONDS = 0.5  # what becomes due without having been listed waits no lon
 AT_ONCE = 100
 TOGETHER = 4  # of the pool's connections; the rest are the callers'
 BUSY_SECONDS = 0.4
+HUNG_SECONDS = 5.0  # of a server that has stopped answering
 BROKEN_SECONDS = 60.0
 
 _LABEL = ["timer"]
@@ -121,7 +123,8 @@ class Reaction(Generic[Key]):
         now, fetch = clock(), AT_ONCE + len(self._resting)
         period = around(PERIOD_SECONDS, 0.1)
         until = now + timedelta(seconds=period)
-        coming = await self._reacting.coming(database, until=until, fetch=fetch)
+        listing = self._reacting.coming(database, until=until, fetch=fetch)
+        coming = await within(HUNG_SECONDS, listing)
         self._forget({each.key for each in coming})
         due = [each for each in coming if each.at <= now and not self._is_resting(each)]
         await self._let_happen(due, database, clock)
@@ -147,11 +150,9 @@ class Reaction(Generic[Key]):
 
     async def _attempt(self, due: Due[Key], database: Database, clock: Clock) -> Outcome:
         try:
-            async with database.begin(due.tenant) as uow:
-                await uow.execute(_BOUND)
-                outcome = await self._reacting.react(uow, due, clock)
+            outcome = await within(HUNG_SECONDS, self._react(due, database, clock))
         except Exception as error:  # noqa: BLE001 - one that fails must not hold up the others
-            if is_passing(error):
+            if is_passing(error) or isinstance(error, TimeoutError):
                 telemetry.log.warning("reaction_postponed", timer=self.name, why=why(error))
                 return Outcome.BUSY
             telemetry.fault(error, timer=self.name)
@@ -160,7 +161,14 @@ class Reaction(Generic[Key]):
             LATENESS.labels(self.name).observe(max((clock() - due.at).total_seconds(), 0))
         return outcome
 
+    async def _react(self, due: Due[Key], database: Database, clock: Clock) -> Outcome:
+        async with database.begin(due.tenant) as uow:
+            await uow.execute(_BOUND)
+            return await self._reacting.react(uow, due, clock)
+
     def _note(self, due: Due[Key], outcome: Outcome) -> None:
+        if outcome in {Outcome.DONE, Outcome.MOVED_ON}:
+            self._resting.pop(due.key, None)
         match outcome:
             case Outcome.DONE:
                 FIRED.labels(self.name).inc()

@@ -100,7 +100,8 @@ class Timers:
         try:
             return await timer.turn(self._database, self._clock)
         except Exception as error:  # noqa: BLE001 - one bad turn must not end the ones to come
-            if is_passing(error):  # a silo without its database is no mistake of the code
+            # A silo without its database is no mistake of the code.
+            if is_passing(error) or isinstance(error, TimeoutError):
                 telemetry.log.warning("timer_postponed", timer=timer.name, why=why(error))
             else:
                 telemetry.fault(error, timer=timer.name)

@@ -18,6 +18,7 @@ import pytest
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from structlog.testing import capture_logs
 
+from chassis import reactions
 from chassis.clock import Clock
 from chassis.outbox import Envelope
 from chassis.pool import pool
@@ -121,6 +122,25 @@ async def test_one_that_fails_rests_and_holds_up_nobody(
     assert [(each["event"], each["type"]) for each in logs if each["event"] == "fault"] == [
         ("fault", "KeyError")
     ]
+
+
+async def test_one_that_hangs_is_given_up(
+    database: Database, plain_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(plain_database, -2, -1)
+    monkeypatch.setattr(reactions, "HUNG_SECONDS", 1.0)
+
+    class Hanging(Things):
+        async def react(self, uow: UnitOfWork, due: Due[int], clock: Clock) -> Outcome:
+            outcome = await super().react(uow, due, clock)
+            if due.key == 0:
+                await asyncio.Event().wait()
+            return outcome
+
+    with capture_logs() as logs:
+        await Reaction(Hanging("hanging")).turn(database, noon)
+    assert done(plain_database) == [1]
+    assert [each["event"] for each in logs] == ["reaction_postponed", "reacted"]
 
 
 async def test_one_that_somebody_holds_is_tried_again(
