@@ -57,7 +57,9 @@ async def publishing(databases: Databases, source: str, reader: str) -> AsyncIte
             yield silo
 
 
-@pytest.mark.parametrize(("name", "source", "rows"), COPIES, ids=lambda each: str(each)[:24])
+@pytest.mark.parametrize(
+    ("name", "source", "rows"), COPIES, ids=[f"{name}-{source}" for name, source, _ in COPIES]
+)
 async def test_copies_made_live_and_replayed_and_rebuilt_are_equal(
     databases: Databases, name: str, source: str, rows: Rows
 ) -> None:
