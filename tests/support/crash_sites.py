@@ -47,6 +47,18 @@ def stop_immediately(server: PostgresServer) -> None:
     server.wait()
 
 
+@contextmanager
+def commits_that_wait(server: PostgresServer) -> Iterator[None]:
+    """Let synchronous commits wait, all their locks held, for a standby that does not exist."""
+    server.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    server.psql("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        server.psql("ALTER SYSTEM RESET synchronous_standby_names")
+        server.psql("SELECT pg_reload_conf()")
+
+
 @dataclass
 class Site:
     """One silo's log on the server: two writers and a subscriber that always come back."""
