@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -21,10 +22,11 @@ def told(refused: grpc.aio.AioRpcError) -> tuple[str, dict[str, str]]:
 
 
 async def refusal(stream: Any) -> tuple[str, dict[str, str]]:
-    """Read until the stream is refused; return what its caller is told."""
+    """Read until the stream is refused, within a minute; return what its caller is told."""
     try:
-        while await stream.read() is not grpc.aio.EOF:
-            pass
+        async with asyncio.timeout(60):
+            while await stream.read() is not grpc.aio.EOF:
+                pass
     except grpc.aio.AioRpcError as refused:
         return told(refused)
     raise AssertionError("the stream ended well")
