@@ -183,21 +183,16 @@ def _state(letter: common.DeadLetter) -> str:
 
 
 def _table(found: list[tuple[str, common.DeadLetter]]) -> Table:
+    """Draw two lines for each: subjects are long, and all of one is needed to requeue it."""
     table = Table(title="Events that could not be applied", box=SIMPLE, padding=(0, 1, 0, 0))
-    for name in ("silo", "consumer", "of", "position", "type", "state", "tries"):
+    for name in ("consumer", "position", "event"):
         table.add_column(name, no_wrap=True)
-    for name in ("subject", "reason"):
-        table.add_column(name, overflow="fold")
+    table.add_column("state", overflow="fold")
     for silo, letter in found:
         table.add_row(
-            silo,
-            letter.consumer,
-            letter.source,
+            f"{letter.consumer}\nof {letter.source}, in {silo}",
             str(letter.position),
-            letter.type.rpartition(".")[2],
-            _state(letter),
-            str(letter.attempts),
-            letter.subject,
-            letter.reason,
+            f"{letter.type.rpartition('.')[2]}\n{letter.subject}",
+            f"{_state(letter)}, tried {letter.attempts}\n{letter.reason}",
         )
     return table

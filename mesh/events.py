@@ -23,7 +23,7 @@ from mesh.operators import LOGS, Refused, operating, reason_of
 from mesh.state import DataDirectory, NotRunning
 
 _PAUSE = Event()  # never set: its wait is the pause before the next try
-_MOST_WAIT = 10.0
+_MOST_WAIT = 5.0
 # No repetition changes these answers: the position is gone, or the question is wrong.
 _FINAL = {
     grpc.StatusCode.INVALID_ARGUMENT,

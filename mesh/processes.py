@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from chassis import migrations
 from mesh import databases, environments, passwords, secrets
 from mesh.health import serves
 from mesh.ports import SILOS, Reservation
@@ -79,6 +78,9 @@ class Mesh:
 
     def _is_migrated(self, silo: str) -> bool:
         """Ask first: a start that finds everything done then saves three processes."""
+        # Here, not above: every other command would wait for Alembic and SQLAlchemy to load.
+        from chassis import migrations  # noqa: PLC0415
+
         try:
             found = self._servers[silo].psql(_REVISION, database=silo)
         except PostgresFailed:  # no such table: never migrated
