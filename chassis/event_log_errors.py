@@ -21,6 +21,14 @@ class InvalidResumeToken(InvalidArgument):
         super().__init__(text, violations={field: "is not one of this log's"})
 
 
+class NoStart(InvalidArgument):
+    reason = "INVALID_RESUME_TOKEN"
+
+    def __init__(self) -> None:
+        text = "a subscription needs a start"
+        super().__init__(text, violations={"start": "is required: any default would lose events"})
+
+
 class LogMismatch(InvalidArgument):
     reason = "LOG_MISMATCH"
 

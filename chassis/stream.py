@@ -19,8 +19,8 @@ from chassis.errors import InvalidArgument, InvalidPageToken
 from chassis.event_contract import EventContract
 from chassis.event_log_errors import (
     EventTypeForbidden,
-    InvalidResumeToken,
     LogUnavailable,
+    NoStart,
     ResumePointCompacted,
     StreamLimit,
 )
@@ -162,7 +162,7 @@ class EventLogServicer:
             case "origin" if start.origin == pb.START_ORIGIN_LATEST:
                 return lineage.last
             case _:  # no silent default: it would lose events
-                raise InvalidResumeToken("start")
+                raise NoStart
 
     async def _list(self, page: Page, interest: Interest) -> list[Entry]:
         """Read one row more than the page shows, over as many stretches of the log as it takes."""
