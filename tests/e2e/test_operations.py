@@ -9,11 +9,11 @@ the silo and the router are killed while it follows.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
@@ -43,6 +43,7 @@ POISON = (
     "ALTER TABLE agency_directory ADD CONSTRAINT drill CHECK (phone NOT LIKE '%0199') NOT VALID"
 )
 CURE = "ALTER TABLE agency_directory DROP CONSTRAINT IF EXISTS drill"
+_PAUSE = Event()  # never set: its wait is the pause between two looks
 WHY = "drill: the constraint is gone again"
 
 
@@ -120,7 +121,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
-        os.sched_yield()
+        _PAUSE.wait(0.05)
 
 
 def parked_by_the_metrics(mesh: Mesh) -> float:
@@ -151,10 +152,10 @@ def test_a_poison_event_is_found_requeued_and_accounted_for(
     hospitals_database(CURE)
     subject = ("--subject", first["subject"], "--reason", WHY)
     medport(mesh, "dead-letters", "requeue", *who, *subject)
-    until(lambda: parked_by_the_metrics(mesh) == 0)
-    assert letters(mesh) == []
+    until(lambda: letters(mesh) == [])
     known = f"SELECT phone FROM agency_directory WHERE agency_id = '{office.agency.id}'"  # noqa: S608
     assert hospitals_database(known) == "412-555-0142"
+    until(lambda: parked_by_the_metrics(mesh) == 0)
 
     (entry,) = until_audited(mesh, channel, first["subject"])
     assert (entry.reason, entry.source_silo) == (WHY, words.SILO_HOSPITAL)
@@ -203,13 +204,9 @@ def test_a_silo_that_does_not_answer_is_a_line(mesh: Mesh, played: dict[str, Any
     mesh.medport("stop", "ems")
     try:
         seen = json.loads(mesh.medport("consumers", "--json"))
-        assert seen["unanswered"].keys() == {"ems"}
-        of_ems = [row for row in seen["consumers"] if row["source"] == "ems"]
-        assert of_ems
-        assert {row["lag_positions"] for row in of_ems} == {None}
-        assert "ems does not answer" in mesh.medport("consumers")
     finally:
         mesh.medport("start", "ems")
-    seen = json.loads(mesh.medport("consumers", "--json"))
-    assert seen["unanswered"] == {}
-    assert {row["state"] for row in seen["consumers"]} == {"RUNNING"}
+    assert seen["unanswered"].keys() == {"ems"}
+    of_ems = [row for row in seen["consumers"] if row["source"] == "ems"]
+    assert {row["silo"] for row in of_ems} == {"hospital", "center"}
+    assert {row["lag_positions"] for row in of_ems} == {None}
