@@ -5,12 +5,11 @@ Foreign keys are not asked: what a timer reads is here, and nothing of what led 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-
-from tests.support.databases import superuser_of
 
 _HOSPITAL = """
 WITH due AS MATERIALIZED (
@@ -89,14 +88,17 @@ class DueThing:
     def __str__(self) -> str:
         return self.timer
 
-    def add(self, dsn: str, count: int, *, first: float, apart: float = 0.0) -> dict[str, datetime]:
+    def add(
+        self, admin: psycopg.Connection, count: int, *, first: float, apart: float = 0.0
+    ) -> dict[str, datetime]:
         """Write ``count``, due in ``first`` seconds and then so far ``apart``, each a tenant's own.
 
-        Return when the subjects of their announcements are due, by the database's clock.
+        ``admin`` is a superuser. Return when the subjects of their announcements are due, by the
+        database's clock.
         """
         known = {"count": count, "first": first, "apart": apart, "awarded": self.is_award}
-        with psycopg.connect(superuser_of(dsn), autocommit=True) as admin:
-            admin.execute("SET session_replication_role = replica")
+        with admin.transaction():
+            admin.execute("SET LOCAL session_replication_role = replica")
             return dict(admin.execute(_STATEMENTS[self.silo].encode(), known).fetchall())
 
 
@@ -110,10 +112,11 @@ LEVELS = DueThing("service_level", "center", ("SlaBreached",))
 EVERY = (OFFERS, AWARDS, BIDS, ANSWERS, LEVELS)
 
 
-def announced(dsn: str, subjects: dict[str, datetime]) -> dict[str, list[tuple[str, datetime]]]:
+def announced(
+    admin: psycopg.Connection, subjects: Iterable[str]
+) -> dict[str, list[tuple[str, datetime]]]:
     """Return what the log has of each subject: types in their order, and when it had them."""
     found: dict[str, list[tuple[str, datetime]]] = {subject: [] for subject in subjects}
-    with psycopg.connect(superuser_of(dsn), autocommit=True) as admin:
-        for subject, type_, at in admin.execute(_ANNOUNCED, [list(subjects)]):
-            found[subject].append((str(type_).rpartition(".")[2], at))
+    for subject, type_, at in admin.execute(_ANNOUNCED, [list(found)]):
+        found[subject].append((str(type_).rpartition(".")[2], at))
     return found

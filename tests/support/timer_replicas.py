@@ -8,6 +8,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 from psycopg import AsyncConnection
 
 from mesh.postgres import free_port
@@ -38,9 +39,10 @@ class Replica(SiloVictim):
 
 @dataclass
 class Replicas:
-    """All of them; ``dsns`` are their silos' databases, as the service role."""
+    """All of them; ``dsns`` are their silos' databases, ``admin`` a superuser's connections."""
 
     dsns: Mapping[str, str]
+    admin: Mapping[str, psycopg.Connection]
     folder: Path
     of: dict[str, list[Replica]] = field(default_factory=dict)
 
@@ -54,10 +56,13 @@ class Replicas:
                 for number, port in enumerate(ports[silo])
             ]
 
-    async def start(self, *silos: str) -> None:
-        """Start every process of these silos, and return when each serves."""
-        started = [each for silo in silos for each in self.of[silo]]
+    async def start(self) -> None:
+        """Start all, and return when each serves."""
+        started = [each for replicas in self.of.values() for each in replicas]
         await asyncio.gather(*(each.start_serving() for each in started))
+
+    async def start_one(self, silo: str) -> None:
+        await self.of[silo][0].start_serving()
 
     def kill(self, *silos: str) -> None:
         for silo in silos:
@@ -70,18 +75,17 @@ class Replicas:
 
         What a timer announces is the last that it writes before it commits.
         """
+        admin = self.admin[thing.silo]
+
+        async def waits() -> bool:
+            return admin.execute(_ABOUT_TO_COMMIT).fetchone() != (0,)
+
         dsn = superuser_of(self.dsns[thing.silo])
         async with await AsyncConnection.connect(dsn) as holder:
             await holder.execute("LOCK TABLE outbox IN SHARE MODE")
-            await until(lambda: _waits(dsn))
+            await until(waits)
             yield
             await holder.rollback()
-
-
-async def _waits(dsn: str) -> bool:
-    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
-        row = await (await connection.execute(_ABOUT_TO_COMMIT)).fetchone()
-    return row is not None and row[0] > 0
 
 
 @contextmanager
@@ -89,7 +93,11 @@ def running(databases: Databases, folder: Path) -> Iterator[Replicas]:
     """Run them until the block ends."""
     with ExitStack() as stack:
         dsns = {silo: stack.enter_context(databases.fresh(silo)) for silo in SILOS}
-        replicas = Replicas(dsns, folder)
+        admin = {
+            silo: stack.enter_context(psycopg.connect(superuser_of(dsn), autocommit=True))
+            for silo, dsn in dsns.items()
+        }
+        replicas = Replicas(dsns, admin, folder)
         stack.callback(replicas.kill, *SILOS)
-        asyncio.run(replicas.start(*SILOS))
+        asyncio.run(replicas.start())
         yield replicas

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
+import psycopg
 import pytest
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
@@ -22,6 +23,7 @@ from chassis.clock import timestamp, utc_now
 from chassis.reactions import Due, Outcome, Reacting
 from hospital_svc.timers.awards import AwardTimeouts
 from hospital_svc.timers.transport_requests import OfferExpiries
+from tests.support.databases import superuser_of
 from tests.support.due_things import AWARDS, OFFERS, DueThing
 from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
 from tests.support.hospital_trips import Ward, ward
@@ -134,7 +136,8 @@ async def test_a_trip_that_somebody_holds_is_left_to_them(mercy: Ward, make: Any
 async def test_what_is_due_is_found_for_every_hospital_and_shown_to_none(
     silo: HospitalSilo, thing: DueThing
 ) -> None:
-    due = thing.add(silo.dsn, 3, first=3600)
+    with psycopg.connect(superuser_of(silo.dsn), autocommit=True) as admin:
+        due = thing.add(admin, 3, first=3600)
     timeouts, later = AwardTimeouts(), utc_now() + timedelta(hours=2)
     timeouts.bookmarked(later)
     reacting: Reacting[Trip] = timeouts if thing is AWARDS else OfferExpiries()
