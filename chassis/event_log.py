@@ -60,12 +60,13 @@ class Sequencer:
     async def _tick(self, connection: AsyncConnection) -> None:
         while True:
             count, _ = await tick(connection)
-            if count:
-                self._moved()
-            if count < BATCH:
-                await asyncio.sleep(APART_SECONDS)
+            if not count:
                 asked = await self.signal.wait()
                 metrics.WAKEUPS.labels("hint" if asked else "poll").inc()
+                continue
+            self._moved()
+            if count < BATCH:  # not the end: transactions that the batch cut through stay for later
+                await asyncio.sleep(APART_SECONDS)
 
 
 class EventLog:
