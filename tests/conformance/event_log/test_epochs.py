@@ -167,8 +167,9 @@ async def test_a_stream_that_found_its_place_before_the_log_was_cut_tells_nothin
         written.append(frame)
 
     source.tailer.generation += 1  # what a tailer does that finds its position cut off
+    stream = Subscription(source, wish, 5, write, lambda: interest)
     with pytest.raises(LogUnavailable):
-        await Subscription(source, wish, 5, write, lambda: interest).run(common.Started())
+        await asyncio.wait_for(stream.run(common.Started()), 20)
     assert not written
 
 
