@@ -4,13 +4,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .medport
 OFFSET ?= 0
+CASES ?=
+ROUNDS ?= 3
 EVENTS ?= 1000000
 DISCONNECTS ?= 500
 REPORT ?= build/soak/report.json
 BASE ?= $(shell git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)
 
 .PHONY: help setup up down status demo test soak check lint types imports proto contract format \
-  migration image smoke clean
+  migration bench image smoke clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -87,6 +89,15 @@ format: setup ## Format Python and protos
 migration: setup ## New Alembic revision: make migration SILO=ems NAME=add_something
 	@test -n "$(SILO)" -a -n "$(NAME)" || { echo "make migration SILO=ems NAME=add_something"; exit 1; }
 	$(BIN)/python -m $(SILO)_svc revision "$(NAME)"
+
+# Peers are installed beside, for the bench alone; where they cannot be, it says who is missing.
+build/bench/peers/.ready: bench/peers.txt .venv/.ready
+	@mkdir -p $(@D)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(@D) --require-hashes \
+	  -r bench/peers.txt && touch $@ || echo "the peers cannot be installed here"
+
+bench: setup build/bench/peers/.ready ## Measure beside peers: make bench CASES=latency,replay ROUNDS=3
+	@PYTHONPATH=build/bench/peers:.:protos/gen $(BIN)/python -m bench --cases "$(CASES)" --rounds $(ROUNDS)
 
 image: build/medport.binpb ## Build the one image of all processes
 	docker build -t medport .

@@ -22,6 +22,7 @@ PACKAGES = (
     "center_svc",
     "router",
     "mesh",
+    "bench",
     "examples",
 )
 FOLDERS = (*PACKAGES, "tests", "protos", "deploy")

@@ -1,0 +1,57 @@
+"""What is measured with: a real event of some 300 bytes, the row it tells of, and its effect."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from google.type.latlng_pb2 import LatLng
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.hospital.events.v1 import event_log_pb2 as pb
+from medport.hospital.events.v1.facilities_pb2 import Facility, FacilityChanged
+
+from chassis.outbox import Announcement, Envelope
+from chassis.sql import written
+
+ENVELOPE = Envelope(pb.HospitalEvent, "/medport/hospital")
+AUDIENCE = ("silo:ems", "silo:center")
+
+# In the hospital's database: what a business transaction writes, and two peers' queue.
+SOURCE = """
+CREATE TABLE IF NOT EXISTS bench_fact (id uuid PRIMARY KEY, note text NOT NULL);
+CREATE TABLE IF NOT EXISTS bench_queue (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, data bytea NOT NULL);
+GRANT ALL ON bench_fact, bench_queue TO hospital_service;
+"""
+# In the consumer's: the effect, and the checkpoint of those who bring none of their own.
+TARGET = """
+CREATE TABLE IF NOT EXISTS bench_effect (subject text NOT NULL, name text NOT NULL);
+CREATE TABLE IF NOT EXISTS bench_checkpoint (name text PRIMARY KEY, position bigint NOT NULL);
+GRANT ALL ON bench_effect, bench_checkpoint TO ems_service;
+"""
+FACT = written("INSERT INTO bench_fact (id, note) VALUES (%(id)s, %(note)s)")
+EFFECT = written("INSERT INTO bench_effect (subject, name) VALUES (%(subject)s, %(name)s)")
+
+
+def changed(
+    facility: str = "", version: int = 1, audience: tuple[str, ...] = AUDIENCE
+) -> Announcement:
+    """Announce a facility, as a hospital that changes one does."""
+    id = facility or str(uuid4())
+    event = FacilityChanged(
+        facility=Facility(
+            facility_id=id,
+            hospital_id=str(uuid4()),
+            hospital_name="St. Elsewhere",
+            name="Emergency Department",
+            type=words.FACILITY_TYPE_ACUTE_CARE,
+            city="Springfield",
+            state="IL",
+            zip_code="62701",
+            location=LatLng(latitude=39.78, longitude=-89.65),
+            is_active=True,
+            facility_version=version,
+        )
+    )
+    return Announcement(
+        event=event, subject=f"facilities/{id}", subject_version=version, audience=audience
+    )
