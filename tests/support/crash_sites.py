@@ -18,7 +18,7 @@ from psycopg import OperationalError
 from mesh.postgres import PostgresServer, free_port
 from tests.support import oracle
 from tests.support.databases import superuser_of
-from tests.support.event_streams import EARLIEST, Silo, after, frames, serving
+from tests.support.event_streams import EARLIEST, Silo, after, frames, reason, serving
 from tests.support.event_writers import Writer
 from tests.support.histories import History, Origin, Outcome, read_log
 from tests.support.silo_logs import Kind
@@ -68,13 +68,14 @@ class Site:
     history: History = field(default_factory=History)
     position: int = 0
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _following: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
         """Write and follow while the block lasts, and to the end of what was written then."""
         writing = [threading.Thread(target=self._write, args=(trip,)) for trip in ("T1", "T2")]
         async with serving(self.dsn, kind=self.kind) as silo:
-            following = asyncio.create_task(self._follow(silo))
+            following = self._following = asyncio.create_task(self._follow(silo))
             for each in writing:
                 each.start()
             try:
@@ -89,9 +90,12 @@ class Site:
                     await following
 
     async def until(self, position: int, seconds: float = 60) -> None:
+        """Return once the subscriber has come so far; raises what ended it before."""
         async with asyncio.timeout(seconds):
-            while self.position < position:  # noqa: ASYNC110 - it moves in another task
-                await asyncio.sleep(0.01)
+            while self.position < position:
+                if self._following is not None and self._following.done():
+                    await self._following
+                await asyncio.sleep(0.01)  # it moves in another task
 
     def violations(self) -> list[str]:
         with psycopg.connect(superuser_of(self.dsn)) as reader:
@@ -130,7 +134,9 @@ class Site:
                     [frame] = await frames(stream, 1, seconds=30)
                     place.frame(frame)
                     start, self.position = after(frame), frame.position
-            except grpc.aio.AioRpcError:
+            except grpc.aio.AioRpcError as ended:
+                if reason(ended) != "LOG_UNAVAILABLE":
+                    raise
                 await asyncio.sleep(0.05)
                 place = subscriber.opened(self.position)
 

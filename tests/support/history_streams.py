@@ -59,7 +59,10 @@ class Streamed(NamedTuple):
 
 
 class Subscriber:
-    """All streams that one subscriber opened, in their order, as flat arrays."""
+    """All streams that one subscriber opened, one after the other, as flat arrays.
+
+    Of streams that are open at the same time each is a subscriber of its own.
+    """
 
     def __init__(self, name: str, filter: Filter) -> None:
         self.name = name

@@ -56,6 +56,7 @@ async def test_a_databases_clock_may_jump(scene: Scene, off: str) -> None:
     subscriber = scene.history.subscriber("peer")
     async with serving(scene.dsn, kind=scene.kind) as silo:
         stream, recorded = silo.subscribe(LATEST), subscriber.opened(Origin.LATEST)
+        await _read(stream, recorded, 0)
         scene.written("T1", "T2")
         [*_, before] = await _read(stream, recorded, 2)
         with _database_clock(scene, off):
@@ -102,7 +103,7 @@ async def test_a_writers_clock_may_be_off(scene: Scene, minutes: int) -> None:
     subscriber = scene.history.subscriber("peer")
     async with serving(scene.dsn, kind=scene.kind) as silo:
         stream, recorded = silo.subscribe(LATEST), subscriber.opened(Origin.LATEST)
-        received: list[Any] = []
+        received = await _read(stream, recorded, 0)
         for turn in range(1, 4):  # one and the same trip, by turns
             scene.written("T1")
             skewed.change("T1")
