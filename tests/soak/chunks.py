@@ -19,7 +19,7 @@ from tests.soak.writers import CLOSING, Load, rare
 from tests.support import oracle
 from tests.support.histories import Filter, History, read_log
 
-RECOVERY_SECONDS = 90.0  # what has not come by then, on however busy a machine, does not come
+RECOVERY_SECONDS = 180.0  # what has not come by then, on however busy a machine, does not come
 
 _LEDGER = "SELECT event_id, position FROM ledger WHERE position > %s ORDER BY entry"
 _CLOSED = f"SELECT max(position) FROM event_log WHERE subject = '{CLOSING}'"  # noqa: S608

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.soak.sites import Site
 from tests.support.fault_proxy import Way
-from tests.support.silo_processes import Victim
+from tests.support.silo_processes import START_SECONDS, Victim
 
 SILENT_SECONDS = 3.5  # longer than three heartbeats
 FROZEN_SECONDS = 10.0  # longer than a lease
@@ -87,12 +87,12 @@ class Faults:
 
     async def restart_database(self) -> None:
         await asyncio.to_thread(self._site.ground.server.stop)
-        await asyncio.to_thread(self._site.ground.server.start)
+        await asyncio.to_thread(self._site.ground.server.start, START_SECONDS)
 
     async def kill_database(self) -> None:
         self._site.ground.server.kill()
         await asyncio.to_thread(self._site.ground.server.wait)
-        await asyncio.to_thread(self._site.ground.server.start)
+        await asyncio.to_thread(self._site.ground.server.start, START_SECONDS)
 
     async def terminate_connections(self) -> None:
         for dsn in (self._site.dsn, self._site.consumer_dsn):

@@ -20,7 +20,7 @@ from tests.support.event_consumers import LEDGER
 from tests.support.event_logs import add
 from tests.support.fault_proxy import FaultProxy, in_front_of
 from tests.support.silo_logs import Kind
-from tests.support.silo_processes import SiloVictim, Victim
+from tests.support.silo_processes import START_SECONDS, SiloVictim, Victim
 from tests.support.silos import Keys
 
 SUBJECTS = 200
@@ -49,7 +49,7 @@ class Ground:
 @contextmanager
 def ground_in(folder: Path) -> Iterator[Ground]:
     server = PostgresServer("soak", free_port(), folder)
-    server.start()
+    server.start(START_SECONDS)
     try:
         databases = Databases(lambda _: _given(server), "soak")
         yield Ground(folder, server, databases, Keys())
