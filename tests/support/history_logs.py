@@ -42,7 +42,7 @@ class Placed(NamedTuple):
     subject: str
     version: int
     first: int
-    index: int
+    index: int  # type: ignore[assignment]  # the name of the contract; nobody looks for values
     size: int
     audience: Sequence[str] = ()
 
