@@ -14,7 +14,6 @@ from mesh import status as board
 from mesh.binaries import NoPostgres
 from mesh.census import Census
 from mesh.dead_letters import NoSuchLetter
-from mesh.demo import day
 from mesh.events import UnknownType
 from mesh.holding import UnknownProgram
 from mesh.logins import LoginFailed
@@ -81,6 +80,9 @@ def demo(
     data: Data = HERE,
 ) -> None:
     """Play a day of transfers through the router and check the books afterwards."""
+    # Here, not above: no other command has to wait for the demonstration's world to load.
+    from mesh.demo import day  # noqa: PLC0415
+
     raise typer.Exit(day.play(directory(data), trips=trips, as_json=as_json))
 
 

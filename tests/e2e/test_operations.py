@@ -210,3 +210,16 @@ def test_a_silo_that_does_not_answer_is_a_line(mesh: Mesh, played: dict[str, Any
     of_ems = [row for row in seen["consumers"] if row["source"] == "ems"]
     assert {row["silo"] for row in of_ems} == {"hospital", "center"}
     assert {row["lag_positions"] for row in of_ems} == {None}
+
+
+def test_a_copy_is_made_anew_as_its_runbook_says(mesh: Mesh, played: dict[str, Any]) -> None:
+    who = ("--silo", "ems", "--consumer", "ems.settings", "--source", "center")
+    said = medport(mesh, "consumers", "rebuild", *who, "--reason", WHY)
+    assert said == "ems: ems.settings of center is REBUILDING\n"
+
+    def state() -> str:
+        rows = json.loads(mesh.medport("consumers", "--json"))["consumers"]
+        (found,) = (row["state"] for row in rows if row["consumer"] == "ems.settings")
+        return str(found)
+
+    until(lambda: state() == "RUNNING")

@@ -57,7 +57,7 @@ def test_the_reading_commands_of_the_runbooks_work_as_printed(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
