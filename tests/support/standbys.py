@@ -101,7 +101,8 @@ class Member(PostgresServer):
         self.wait()
 
     def remove(self) -> None:
-        self.stop()
+        if self.ready:
+            self.crash()
         shutil.rmtree(self.data)
 
     def restore(self, database: str, name: str) -> None:

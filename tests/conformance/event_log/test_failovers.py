@@ -7,7 +7,7 @@ standbys promoted, a copied data directory, recovery to a point in time, and a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from random import Random
 
@@ -18,6 +18,8 @@ from medport.common.v1 import event_log_pb2 as common
 from psycopg import Error
 
 from chassis.errors import OutcomeUnknown
+from tests.support.event_consumers import LEDGER, consuming
+from tests.support.event_logs import add
 from tests.support.event_streams import (
     EARLIEST,
     Silo,
@@ -35,6 +37,8 @@ from tests.support.waiting import until
 
 ROUNDS = count(1, 10)  # each of them of five replacements
 MEANWHILE = 60  # events announced while servers are replaced
+NO_ROWS = "no row tells of it"
+pytestmark = pytest.mark.timeout(300)  # up to four servers are made in a test
 SECOND = Duration(seconds=1)
 
 
@@ -131,30 +135,26 @@ def cut(position: int) -> tuple[str, dict[str, str]]:
 
 
 async def test_a_failover_that_loses_nothing_is_noticed_by_nobody_and_one_that_does_by_all(
-    kind: Kind, begun: Member, family: ExitStack, random: Random
+    kind: Kind, begun: Member, family: ExitStack, random: Random, peer_database: str
 ) -> None:
     """Of two standbys one has everything, because each commit waited for it; both are promoted."""
     shared, lost = (random.randint(2, 6) for _ in range(2))
-    primary = joins(family, begun.copied("primary"))
-    primary.start()
-    faithful = joins(family, primary.standby("faithful"))
-    lossy = joins(family, primary.standby("lossy"))
-    primary.configure("ALTER SYSTEM SET synchronous_standby_names = 'faithful'")
+    primary, faithful, lossy = _trio(begun, family)
     async with (
         serving(service(kind.silo, primary, faithful), kind=kind) as one,
         serving(service(kind.silo, primary, lossy), kind=kind) as other,
+        consuming(add(peer_database, LEDGER)) as consumer,
     ):
         survivor, victim, writer = Reader(one), Reader(other), Writer(one)
         await writer.announce(shared)
         await victim.until_at(shared)
         lossy.cut_off()
         await writer.announce(lost)
-        await victim.until_at(shared + lost)
+        await consumer.follow(other, without_log=NO_ROWS)
+        for following in (victim, consumer):
+            await following.until_at(shared + lost, 60)
 
-        writing = asyncio.create_task(writer.announce(MEANWHILE))
-        for happens in (primary.crash, faithful.promote, lossy.promote):
-            await asyncio.to_thread(happens)
-        await asyncio.wait_for(writing, 60)
+        await _replaced(writer, primary.crash, faithful.promote, lossy.promote)
 
         # Nothing acknowledged is missing, nobody who follows noticed, and every token holds.
         await until_ordered(faithful, kind)
@@ -167,6 +167,7 @@ async def test_a_failover_that_loses_nothing_is_noticed_by_nobody_and_one_that_d
 
         # What the other one lost is refused, however much it writes at those positions.
         assert await refusal(victim.stream) == ("LOG_UNAVAILABLE", {})
+        await consumer.until_state(f"HALTED LOG_TRUNCATED: {NO_ROWS}")
         await Writer(other).announce(head - shared + 1)
         await until_ordered(lossy, kind)
         for position, token in _some(victim.tokens, random):
@@ -181,6 +182,23 @@ async def test_a_failover_that_loses_nothing_is_noticed_by_nobody_and_one_that_d
         assert _epochs(faithful, kind)[1][0] == 2
         assert await answer(other, survivor.tokens[head]) == cut(0)
         assert await answer(one, twin.tokens[head + 1]) == cut(0)
+
+
+def _trio(begun: Member, family: ExitStack) -> tuple[Member, Member, Member]:
+    """Start a primary and two standbys, for the first of which every commit waits."""
+    primary = joins(family, begun.copied("primary"))
+    primary.start()
+    standbys = [joins(family, primary.standby(name)) for name in ("faithful", "lossy")]
+    primary.configure("ALTER SYSTEM SET synchronous_standby_names = 'faithful'")
+    return primary, standbys[0], standbys[1]
+
+
+async def _replaced(writer: Writer, *happenings: Callable[[], None]) -> None:
+    """Let it all happen while the writer writes, and let it write on afterwards."""
+    writing = asyncio.create_task(writer.announce(MEANWHILE))
+    for happens in happenings:
+        await asyncio.to_thread(happens)
+    await asyncio.wait_for(writing, 60)
 
 
 def _subjects(server: Member, kind: Kind) -> list[str]:
