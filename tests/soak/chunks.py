@@ -134,7 +134,8 @@ async def _disturb(site: Site, chunk: Chunk, load: Load, reader: Reader, verdict
         writing = asyncio.create_task(load.write(size))
         await load.until(load.committed + int(size * chance.random()))
         name, moment = faults.draw(), time.time()
-        watching.append(asyncio.create_task(_recovered(reader, name, moment, verdict)))
+        recovering = _recovered(reader, name, moment, verdict)
+        watching.append(asyncio.create_task(recovering, name=name))
         await faults.strike(name)
         verdict.faults[name] += 1
         await writing
@@ -154,7 +155,7 @@ async def _all_recovered(watching: Sequence[asyncio.Task[None]], verdict: Verdic
         _, late = await asyncio.wait(watching, timeout=RECOVERY_SECONDS)
         for each in late:
             each.cancel()
-            verdict.violations.append(f"no news within {RECOVERY_SECONDS:.0f} s of a fault")
+            verdict.violations.append(f"no news {RECOVERY_SECONDS:.0f} s after: {each.get_name()}")
 
 
 async def _until_all_have(site: Site, readers: Sequence[Reader], verdict: Verdict) -> None:
