@@ -93,6 +93,12 @@ class SiloProcess:
                 self._child.send_signal(signal.SIGKILL)
             self._child.wait()
 
+    async def stop(self) -> int:
+        """Ask it to end, as a deployment does; return its exit status once it has."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self._child.wait)
+
     async def _serves(self) -> bool:
         assert self._child is not None
         assert self._child.poll() is None, (self.folder / f"{self.silo}.log").read_text()[-2000:]
