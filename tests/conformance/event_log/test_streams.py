@@ -11,6 +11,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import psycopg
 from google.protobuf.duration_pb2 import Duration
 from medport.common.v1 import event_log_pb2 as common
@@ -216,3 +217,21 @@ async def test_progress_is_noted_under_the_subscribers_name(served: Silo) -> Non
     with psycopg.connect(superuser_of(served.dsn)) as reader:
         rows = reader.execute("SELECT name, position FROM event_subscriber").fetchall()
     assert rows == [(served.kind.peer, 2)]
+
+
+async def test_a_gap_in_the_log_is_never_delivered_over(served: Silo) -> None:
+    stream = served.subscribe(EARLIEST)
+    await _announced(served, 1)
+    with psycopg.connect(superuser_of(served.dsn), autocommit=True) as owner:
+        owner.execute("UPDATE event_log_head SET last_position = last_position + 1")
+    await served.announce(served.kind.announcement())
+    assert await refusal(stream) == ("LOG_CORRUPT", {"position": "2"})
+    assert await stream.code() is grpc.StatusCode.DATA_LOSS
+
+
+async def test_a_stream_is_told_how_often_to_expect_a_frame(served: Silo) -> None:
+    for asked, told in ((SECOND, 1), (None, 5)):
+        stream = served.subscribe(LATEST, heartbeat_duration=asked)
+        [frame] = await frames(stream, 1)
+        assert frame.started.heartbeat_duration.seconds == told
+        stream.cancel()

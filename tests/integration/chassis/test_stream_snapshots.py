@@ -1,4 +1,8 @@
-"""Subscribe from a snapshot: the rows of one moment, then everything behind it."""
+"""Subscribe from a snapshot: the rows of one moment, then everything behind it.
+
+On one silo, because the rows are the test's own, to be changed at will: that each silo's real rows
+make its copies whole is in tests/conformance/event_log/test_rebuilds.py.
+"""
 
 from __future__ import annotations
 
