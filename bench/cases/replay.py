@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from medport.common.v1 import event_log_pb2 as common
 from medport.hospital.events.v1 import event_log_pb2 as pb
@@ -26,7 +27,6 @@ from chassis.event_log import tick
 
 CASE = "replay"
 FIGURE = "decoded events/s"
-RING = "decoded events/s, from memory"
 GOALS = (Goal(CASE, FIGURE, 60_000, at_least=True),)
 AT_ONCE = 500
 _HEAD = "SELECT last_position FROM event_log_head"
@@ -75,17 +75,17 @@ async def _ours(stage: Stage) -> float:
         return received / (time.perf_counter() - began)
 
 
-async def _peer(stage: Stage, module: object, events: int) -> dict[str, float] | None:
+async def _peer(stage: Stage, module: Any, events: int) -> dict[str, float] | None:
     folder = Path(mkdtemp(dir=stage.folder))
     data = facts.ENVELOPE.row(facts.changed())["data"]
     async with AsyncExitStack() as stack:
-        serving = module.serving(folder, "everysec")  # type: ignore[attr-defined]
+        serving = module.serving(folder, "everysec")
         if (told := await stack.enter_async_context(serving)) is None:
             return None
         read: dict[str, Callable[[], Awaitable[int]]]
         if module is jetstream:
-            _, stream = await stack.enter_async_context(jetstream.connected(told))
-            await _publish(stream, data, events)
+            client, stream = await stack.enter_async_context(jetstream.connected(told))
+            await _publish(client, stream, data, events)
             read = {FIGURE: lambda: _pulled(stream, events)}
         else:
             client = await stack.enter_async_context(redis_streams.connected(told))
@@ -98,14 +98,18 @@ async def _peer(stage: Stage, module: object, events: int) -> dict[str, float] |
         return taken
 
 
-async def _publish(stream: object, data: bytes, events: int) -> None:
-    for _ in range(events // 1_000):
-        publish = stream.publish  # type: ignore[attr-defined]
-        await asyncio.gather(*(publish(jetstream.SUBJECT, data) for _ in range(1_000)))
+async def _publish(client: Any, stream: Any, data: bytes, events: int) -> None:
+    for number in range(events):
+        await client.publish(jetstream.SUBJECT, data)
+        if number % 1_000 == 0:
+            await client.flush()
+    await client.flush()
+    while (await stream.stream_info(jetstream.STREAM)).state.messages < events:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
 
 
-async def _pulled(stream: object, events: int) -> int:
-    pulling = await stream.pull_subscribe(jetstream.SUBJECT, durable="bench")  # type: ignore[attr-defined]
+async def _pulled(stream: Any, events: int) -> int:
+    pulling = await jetstream.pulling(stream)
     received = 0
     while received < events:
         messages = await pulling.fetch(AT_ONCE, timeout=5)
@@ -116,17 +120,17 @@ async def _pulled(stream: object, events: int) -> int:
     return received
 
 
-async def _add(client: object, data: bytes, events: int) -> None:
+async def _add(client: Any, data: bytes, events: int) -> None:
     for _ in range(events // 1_000):
-        pipeline = client.pipeline(transaction=False)  # type: ignore[attr-defined]
+        pipeline = client.pipeline(transaction=False)
         for _ in range(1_000):
             pipeline.xadd(redis_streams.STREAM, {b"d": data})
         await pipeline.execute()
 
 
-async def _xread(client: object) -> int:
+async def _xread(client: Any) -> int:
     last, received = b"0", 0
-    while found := await client.xread({redis_streams.STREAM: last}, AT_ONCE):  # type: ignore[attr-defined]
+    while found := await client.xread({redis_streams.STREAM: last}, AT_ONCE):
         ((_, entries),) = found
         for _, fields in entries:
             HospitalEvent.FromString(fields[b"d"])

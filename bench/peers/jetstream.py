@@ -74,6 +74,14 @@ async def announcing(told: Told) -> AsyncIterator[Commit]:
         yield commit
 
 
+async def pulling(stream: Any) -> Any:
+    """Open a pull consumer of which one acknowledgement covers all that came before."""
+    from nats.js.api import AckPolicy, ConsumerConfig  # noqa: PLC0415 - see serving
+
+    wish = ConsumerConfig(ack_policy=AckPolicy.ALL, max_ack_pending=-1)
+    return await stream.pull_subscribe(SUBJECT, durable="bench", config=wish)
+
+
 async def consume(told: Told, apply: Apply) -> None:
     """Read as an ordered consumer does, all that has come at a time."""
     async with connected(told) as (_, stream):

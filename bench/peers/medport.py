@@ -16,8 +16,8 @@ from bench import facts
 from bench.peers import Apply, Commit, Told
 from bench.transactions import WRITERS, opened
 from chassis import channels
-from chassis.event_log import EventLog
-from chassis.event_log_signals import Signal
+from chassis.event_log_connections import Tasks
+from chassis.event_log_signals import OUTBOX, Notifier
 from chassis.outbox import Envelope
 from chassis.pool import Pool
 from chassis.projection import Following, Received
@@ -32,16 +32,16 @@ async def serving(_folder: Path, _variant: str) -> AsyncIterator[Told | None]:
 
 @asynccontextmanager
 async def writing(dsn: str, writers: int = WRITERS) -> AsyncIterator[Database]:
-    """Be one more process of the silo: units of work, and hints after their commits."""
-    log = EventLog(dsn, Signal())
+    """Commit as the silo's processes do, and wake the one that runs after each commit."""
+    notifier, tasks = Notifier(dsn), Tasks()
     async with opened(dsn, writers) as connections:
-        log.start()
+        tasks.start("notifier", notifier.run)
         try:
             database = Database(connections, facts.ENVELOPE, tenant_column=None)
-            database.after_commit = log.announced
+            database.after_commit = partial(notifier.tell, OUTBOX)
             yield database
         finally:
-            await log.stop()
+            await tasks.stop()
 
 
 @asynccontextmanager
