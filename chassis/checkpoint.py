@@ -88,12 +88,14 @@ ENSURE = written(
     ON CONFLICT DO NOTHING
     """
 )
+# A lease cannot have longer to run than it was given: then the clock was set back since, and a
+# holder that died would be waited for as long as that.
 ACQUIRE = written(
     f"""
     UPDATE consumer_checkpoint
        SET lease_holder = %(holder)s, lease_term = lease_term + 1,
            lease_until = clock_timestamp() + %(ttl)s
-     WHERE {_KEY} AND lease_until < clock_timestamp()
+     WHERE {_KEY} AND (lease_until < clock_timestamp() OR lease_until > clock_timestamp() + %(ttl)s)
     RETURNING {_COLUMNS}
     """,  # noqa: S608
     into=_checkpoint,

@@ -139,6 +139,18 @@ async def test_a_standby_waits_as_long_as_the_lease_is_renewed(
     assert consumer.one("SELECT lease_term FROM consumer_checkpoint") == 1
 
 
+async def test_a_clock_that_was_set_back_does_not_prolong_a_lease(
+    silo: Silo, consumer: Consumer
+) -> None:
+    consumer.admin.execute(
+        "INSERT INTO consumer_checkpoint (consumer, source, lease_holder, lease_until)"
+        " VALUES ('ems', 'hospital', 'died', clock_timestamp() + interval '1 hour')"
+    )
+    await consumer.follow(silo)
+    await _announce(silo, 1)
+    await consumer.until_at(1)
+
+
 async def test_a_poison_event_parks_its_subject_and_nothing_else(
     silo: Silo, consumer: Consumer
 ) -> None:
