@@ -88,16 +88,19 @@ class Lag:
         return known
 
     async def _compare(self, channel: grpc.aio.Channel, known: consumers_pb2.Consumer) -> None:
-        token = known.resume_token or (await self._ask(channel)).event_log.earliest_token
+        """Ask for the head first: the rest, where a rare type is far behind it, takes long."""
+        log = (await self._ask(channel)).event_log
+        behind = log.head_position - known.position
+        metrics.LAG_POSITIONS.labels(*self._labels).set(max(behind, 0))
+        if behind <= 0:
+            self._oldest = 0.0
+            return
         answer = await self._ask(
             channel,
-            resume_token=token,
+            resume_token=known.resume_token or log.earliest_token,
             filter=event_log_pb2.EventFilter(types=self._following.types),
         )
-        behind = answer.event_log.head_position - known.position
-        metrics.LAG_POSITIONS.labels(*self._labels).set(max(behind, 0))
-        oldest = answer.backlog.oldest_recorded_time
-        self._oldest = oldest.ToMilliseconds() / 1000 if behind > 0 else 0.0
+        self._oldest = answer.backlog.oldest_recorded_time.ToMilliseconds() / 1000
 
     async def _ask(self, channel: grpc.aio.Channel, **fields: Any) -> Any:
         call = channel.unary_unary(
