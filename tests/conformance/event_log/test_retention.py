@@ -189,9 +189,9 @@ async def test_a_process_keeps_what_its_settings_say_for_those_who_follow_it(
     finally:
         await process.stop(grace=0)
     with _admin(database) as admin:
-        rows = admin.execute("SELECT name FROM event_subscriber WHERE retention_hold ORDER BY name")
+        rows = admin.execute("SELECT name FROM event_subscriber WHERE retention_hold")
         others = {"hospital", "ems", "center"} - {kind.silo}
-        assert {name for (name,) in rows} == others
+        assert {name.partition(".")[0] for (name,) in rows} == others
 
 
 async def _shows(seconds: float, holder: str) -> bool:
