@@ -77,11 +77,11 @@ class Follower:
         """Compete for the lease, and follow while it lasts; until cancelled."""
         while True:
             held = await self._reached(self._acquire)
-            if held is None:
-                await asyncio.sleep(around(COMPETE_SECONDS, 0.2))
-                continue
-            metrics.LEASE_CHANGES.labels(*self._labels).inc()
-            await self._hold(Lease(*self._labels, self._holder, held.lease_term))
+            if held is not None:
+                metrics.LEASE_CHANGES.labels(*self._labels).inc()
+                await self._hold(Lease(*self._labels, self._holder, held.lease_term))
+            # Another has it, or a fault ended what ran, and would end it again at once.
+            await asyncio.sleep(around(COMPETE_SECONDS, 0.2))
 
     async def _acquire(self) -> Checkpoint | None:
         async with self._database.begin(None) as uow:
