@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from medport.common.v1.event_log_pb2 import EventPlacement
 
 from chassis.auth import Principal
-from chassis.clock import timestamp
 
 # Field numbers of the contract, as tags of the wire format: number << 3 | 2 (length-delimited).
 _EVENTS_TAG = b"\x0a"  # EventBatch.events and ListEventsResponse.events = 1
 _PLACEMENT_TAG = b"\x12"  # <Silo>Event.placement = 2
 _OVERHEAD = 400  # bytes that an entry costs beyond its wire form
 
-COLUMNS = "position, epoch, tx_first, tx_index, tx_size, type, subject, audience, data, recorded_at"
+# The moment as microseconds: a datetime, made to be taken apart again, costs three times as much.
+COLUMNS = (
+    "position, epoch, tx_first, tx_index, tx_size, type, subject, audience, data,"
+    " (date_part('epoch', recorded_at) * 1e6)::bigint"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event; ``wire`` is one element of a repeated field, ready to be joined to others."""
 
     position: int
@@ -79,7 +83,7 @@ def entry(  # noqa: PLR0917 - a row's columns, in their order
     subject: str,
     audience: Sequence[str],
     data: bytes,
-    recorded_at: datetime,
+    recorded_at: int,
 ) -> Entry:
     """Build it from a row of ``COLUMNS``: the placement is appended, no payload is parsed."""
     placement = EventPlacement(
@@ -88,12 +92,15 @@ def entry(  # noqa: PLR0917 - a row's columns, in their order
         transaction_first=tx_first,
         transaction_index=tx_index,
         transaction_size=tx_size,
-        recorded_time=timestamp(recorded_at),
+        recorded_time=Timestamp(
+            seconds=recorded_at // 1_000_000, nanos=recorded_at % 1_000_000 * 1_000
+        ),
     ).SerializeToString()
-    placed = b"".join((data, _PLACEMENT_TAG, varint(len(placement)), placement))
-    wire = b"".join((_EVENTS_TAG, varint(len(placed)), placed))
+    placed = b"".join((data, _PLACEMENT_TAG, _length(len(placement)), placement))
+    wire = b"".join((_EVENTS_TAG, _length(len(placed)), placed))
     tx_last = tx_first + tx_size - 1
-    return Entry(position, epoch, tx_first, tx_last, type, subject, frozenset(audience), wire)
+    readers = _readers(tuple(audience))
+    return Entry(position, epoch, tx_first, tx_last, sys.intern(type), subject, readers, wire)
 
 
 def unplaced(
@@ -110,6 +117,11 @@ def unplaced(
     return Entry(0, 0, 0, 0, type, subject, frozenset(audience), wire)
 
 
+@lru_cache(maxsize=4_096)  # few audiences differ, and the ring keeps one for each of its events
+def _readers(audience: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(audience)
+
+
 def varint(value: int) -> bytes:
     """Encode a non-negative integer as protobuf does: seven bits a byte, lowest first."""
     encoded = bytearray()
@@ -118,3 +130,6 @@ def varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+_length = lru_cache(maxsize=4_096)(varint)
