@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.consumer_process import GATES
+from tests.support.consumer_process import BORN, GATES
 from tests.support.event_streams import Silo
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,9 @@ class Team:
     async def listen(self) -> None:
         assert self.nursery.stdout is not None
         while line := await self.nursery.stdout.readline():
-            what, pid = line.decode().split()
+            what, _, pid = line.decode().rstrip().partition(" ")
+            if not what.startswith((GATES, BORN)):
+                continue  # a log line
             replica = Replica(int(pid))
             if what.startswith(GATES):
                 self._at_gates.put_nowait(replica)

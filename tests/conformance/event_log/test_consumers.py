@@ -22,6 +22,8 @@ from tests.support.silo_logs import Kind
 
 ROUNDS = count(20, 400)
 
+pytestmark = pytest.mark.timeout(count(180, 1_800))
+
 
 @pytest.fixture
 async def consumer(peer_database: str) -> AsyncIterator[Consumer]:

@@ -14,13 +14,22 @@ import pytest
 
 from chassis import checkpoint
 from tests.support.copying import COPIES, CUT_BACK, LIVE, REBUILT, ROWS, Copy, Source, showing
-from tests.support.event_consumers import Consumer, consuming, until
+from tests.support.event_consumers import LEDGER, Consumer, consuming, until
 from tests.support.event_logs import add
 from tests.support.event_streams import serving, until_head
 from tests.support.profiles import count
+from tests.support.replicas import replicas
 from tests.support.silo_logs import Kind
 
 ROUNDS = count(5, 100)
+
+pytestmark = pytest.mark.timeout(count(120, 1_200))
+
+# Two frames and more, and at their end the row that replicas stop at.
+MANY = """
+INSERT INTO noun SELECT 'subjects/' || number, 1 FROM generate_series(1, 60) AS number;
+INSERT INTO noun VALUES ('gates/1', 1)
+"""
 SUBJECTS = [f"subjects/{number}" for number in range(60)]  # of a snapshot: several frames
 
 
@@ -32,7 +41,7 @@ async def source(kind: Kind, database: str) -> AsyncIterator[Source]:
 
 @pytest.fixture
 async def consumer(peer_database: str) -> AsyncIterator[Consumer]:
-    async with consuming(add(peer_database, COPIES)) as opened:
+    async with consuming(add(peer_database, LEDGER + COPIES)) as opened:
         yield opened
 
 
@@ -137,3 +146,22 @@ async def test_a_copy_of_another_log_waits_for_an_operator_who_asks_for_the_rows
         await ask(consumer, name, source)
         await consumer.until_state("RUNNING")
     assert REBUILT.hash(consumer) == source.hash()
+
+
+async def test_a_rebuild_whose_process_is_killed_is_begun_again_by_another(
+    source: Source, consumer: Consumer
+) -> None:
+    async with replicas(consumer.dsn, source.silo, 2) as team:
+        await source.change("subjects/new")
+        await consumer.until_at(1, seconds=30)
+        source.sql(MANY)
+        await ask(consumer, source.silo.kind.peer, source)
+        victim = await team.next_at_gate()
+        victim.kill()
+        source.sql("DELETE FROM noun WHERE subject = 'subjects/1'")  # which the victim has met
+        consumer.expire_lease()
+        heir = await team.next_at_gate()
+        assert heir != victim
+        heir.pass_on()
+        await consumer.until_state("RUNNING")
+    assert LIVE.hash(consumer) == source.hash()
