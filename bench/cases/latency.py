@@ -57,7 +57,7 @@ async def _measured(stage: Stage, path: Peer, rate: int, seconds: int) -> dict[s
             "source": mesh.dsn("hospital"),
             "target": mesh.dsn("ems", database=BENCH),
             "address": mesh.address("hospital"),
-            "bearer": mesh.bearer("ems", "hospital"),
+            "bearer": mesh.bearer("hospital", "hospital"),
         }
         reader = await stack.enter_async_context(working("bench.reader"))
         reader.tell(**told)

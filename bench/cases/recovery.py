@@ -55,7 +55,7 @@ async def _until_applied(mesh: Mesh, seconds: float) -> None:
 
 async def _commit(mesh: Mesh) -> str:
     """Commit on a connection of its own: whatever was open died with the server."""
-    announced = facts.changed()
+    announced = facts.changed(audience=("silo:ems",))
     async with await AsyncConnection.connect(
         mesh.dsn("hospital"), autocommit=True, connect_timeout=2
     ) as connection:

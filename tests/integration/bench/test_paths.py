@@ -38,7 +38,7 @@ async def test_what_a_writer_commits_a_reader_applies_and_both_say_when(
                 "source": hospital_database,
                 "target": target,
                 "address": f"127.0.0.1:{silo.port}",
-                "bearer": keys.bearer("ems", "hospital"),
+                "bearer": keys.bearer("hospital", "hospital"),
             }
             reader.tell(**told)
             warm = (await writer.ask(**told, rate=200, seconds=COUNT / 200))["warm"]
