@@ -25,7 +25,7 @@ from tests.soak.chunks import Chunk, Verdict, soak
 from tests.soak.reports import AnotherSoak, Report, Wish
 from tests.soak.sites import Ground, ground_in, site_of
 from tests.support.silo_logs import KINDS, Kind
-from tests.support.silo_processes import kill_those_of
+from tests.support.silo_processes import START_SECONDS, kill_those_of
 
 CHUNK_EVENTS = 20_000
 SAY = Console(soft_wrap=True, highlight=False).print
@@ -54,6 +54,7 @@ async def soak_silo(ground: Ground, kind: Kind, report: Report) -> None:
 
 
 async def _sitting(ground: Ground, kind: Kind, report: Report, names: Sequence[str]) -> None:
+    ground.server.start(START_SECONDS)  # a chunk that broke off may have left it down
     async with site_of(ground, kind) as site:
         for name in names:
             _add(report, name, await soak(site, chunks(report.wish, kind)[name]))
