@@ -117,7 +117,7 @@ def medport(mesh: Mesh, *arguments: str) -> str:
     return done.stdout
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
