@@ -95,6 +95,7 @@ class Follower:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end(tasks)
+            self._show(None)  # it is another process's to tell from now on
             await self._release(lease)
 
     async def _release(self, lease: Lease) -> None:
@@ -135,8 +136,7 @@ class Follower:
             found = await self._reached(self._read)
             if found.lease_term != lease.term:
                 return
-            metrics.HALTED.labels(*self._labels).set(found.state is State.HALTED)
-            metrics.REBUILDING.labels(*self._labels).set(found.state is State.REBUILDING)
+            self._show(found.state)
             if found.state is State.HALTED:
                 await asyncio.sleep(around(COMPETE_SECONDS, 0.2))
                 continue
@@ -151,6 +151,10 @@ class Follower:
                 await self._turn(lease, found.state, State.HALTED, halted.reason)
                 continue
             await asyncio.sleep(wait)
+
+    def _show(self, state: State | None) -> None:
+        metrics.HALTED.labels(*self._labels).set(state is State.HALTED)
+        metrics.REBUILDING.labels(*self._labels).set(state is State.REBUILDING)
 
     async def _read(self) -> Checkpoint:
         return await checkpoint.read(self._database.read(None), *self._labels)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from medport.common.v1 import event_log_pb2 as common
+from prometheus_client import REGISTRY
 
 from chassis import channels, checkpoint
 from chassis.checkpoint import Fenced, Lease
@@ -61,6 +62,11 @@ class Stop:
         await uow.execute(STAY)
         self.reached.set()
         await self.opened.wait()
+
+
+def halted(consumer: str) -> float | None:
+    labels = {"consumer": consumer, "source": "hospital"}
+    return REGISTRY.get_sample_value("medport_consumer_halted", labels)
 
 
 async def ask(consumer: Consumer, name: str = NAME) -> None:
@@ -140,12 +146,16 @@ async def test_an_interrupted_rebuild_starts_over_and_forgets_what_it_had_met(
 async def test_a_following_that_rows_do_not_do_for_says_so_when_asked(
     source: Source, consumer: Consumer
 ) -> None:
-    await consumer.follow(source.silo, LIVE.project, without_log="rows answer no award")
+    why = "rows answer no award"
+    follower = await consumer.follow(source.silo, LIVE.project, without_log=why)
     await source.change("subjects/a")
     await consumer.until_at(1)
     await ask(consumer, "ems")
-    await consumer.until_state("HALTED CANNOT_REBUILD: rows answer no award")
+    await consumer.until_state(f"HALTED CANNOT_REBUILD: {why}")
     assert LIVE.rows(consumer) == {"subjects/a": 1}
+    await until(lambda: halted("ems") == 1)
+    await follower.stop()
+    assert halted("ems") == 0  # whoever has the lease tells it
 
 
 async def test_a_row_that_cannot_be_written_halts_the_rebuild_and_sweeps_nothing(
