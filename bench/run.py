@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,14 +55,19 @@ async def measure(cases: Sequence[str], rounds: int, out: Path, *, brief: bool) 
                 for module in modules:
                     print(f"round {turn + 1} of {rounds}: {module.CASE}", flush=True)
                     await module.run(Stage(mesh, Path(folder), figures, turn, brief))
+                    await asyncio.to_thread(_keep, out, limits, goals, figures)
         finally:
             await asyncio.to_thread(mesh.down)
-    kept = {"machine": limits, "goals": [asdict(each) for each in goals], "figures": figures.json()}
-    await asyncio.to_thread(out.write_text, json.dumps(kept, indent=2))
     seconds = time.monotonic() - began
     print("\n".join(("", *machine.lines(limits), "", *table(figures, goals, OURS.name))))
     print(f"\n{rounds} rounds in {seconds:,.0f} s; every round is in {out}")
     return figures
+
+
+def _keep(out: Path, limits: Mapping[str, str], goals: Sequence[Goal], figures: Figures) -> None:
+    """Write what is known so far: a run that is broken off was not for nothing."""
+    kept = {"machine": limits, "goals": [asdict(each) for each in goals], "figures": figures.json()}
+    out.write_text(json.dumps(kept, indent=2))
 
 
 async def _prepare(mesh: Mesh) -> None:
