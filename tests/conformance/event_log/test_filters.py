@@ -35,7 +35,7 @@ from tests.support.histories import Filter, Origin, read_log
 from tests.support.profiles import count
 from tests.support.silo_logs import Kind
 
-BURST = 100
+BURST = 50
 RARE = 1_000  # one event in so many is wanted
 WANTED = common.EventFilter(subjects=["subjects/wanted"])
 SOON = Duration(nanos=10_000_000)
@@ -78,7 +78,7 @@ async def test_nothing_is_missing_behind_any_bookmark(scene: Scene) -> None:
         noted = record.opened(Origin.EARLIEST)
         for frame in received:
             noted.frame(frame)
-        assert len(events(received)) >= count(9, 90)  # its silence would prove nothing
+        assert len(events(received)) >= count(4, 45)  # its silence would prove nothing
         for mark in (frame for frame in received if frame.HasField("bookmark")):
             resumed = record.opened(mark.position)
             async for frame in silo.subscribe(after(mark), filter=WANTED, stop_at_head=True):
