@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
 
 SILOS = ("hospital", "ems", "center")
@@ -37,11 +38,17 @@ def is_free(port: int) -> bool:
     return True
 
 
+# Linux lets a server listen on a port that another socket of ours is bound to, if both say so.
+_SHARES = sys.platform == "linux"
+
+
 class Reservation:
-    """Ports that nobody else gets until they are released to the program that listens there.
+    """Ports that nobody else gets, before and after they are released to who listens there.
 
     The usual ports of services lie in the range from which systems number outgoing connections:
-    without a hold, a connection made while the mesh starts can have taken one of them.
+    without a hold, a connection can take one of them while its program is started again, and keeps
+    it down for as long as that connection lasts. Where a hold cannot be shared it ends with the
+    release.
     """
 
     def __init__(self) -> None:
@@ -58,14 +65,16 @@ class Reservation:
         return True
 
     def release(self, name: str) -> None:
-        """Let ``name`` listen on its port, now."""
-        if hold := self._holds.pop(name, None):
+        """Let ``name`` listen on its port, now and whenever it is started again."""
+        if _SHARES and name in self._holds:
+            self._holds[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        elif hold := self._holds.pop(name, None):
             hold.close()
 
     def close(self) -> None:
-        """Release what is still held."""
-        for name in list(self._holds):
-            self.release(name)
+        """Give every port back."""
+        while self._holds:
+            self._holds.popitem()[1].close()
 
 
 def _hold(port: int) -> socket.socket:
