@@ -43,3 +43,4 @@ async def test_one_look_empties_an_outbox_whose_transactions_do_not_fill_a_batch
             await until(empty)
         finally:
             running.cancel()
+            await asyncio.gather(running, return_exceptions=True)  # it closes its connection

@@ -51,4 +51,5 @@ async def test_an_operators_request_id_is_forgotten_after_a_day(
     desk = desk_on("ems", silo.dsn, silo.channel, metadata=callers["CENTER_ADMIN"])
     await desk.ask("ResumeConsumer", **desk.checkpoint("tester"))
     silo.sql("UPDATE idempotency_key SET expires_at = now()")
-    assert await idempotency_keys.sweep(silo.database, utc_now) == 1
+    await idempotency_keys.sweep(silo.database, utc_now)  # unless the silo's own was first
+    assert silo.sql("SELECT count(*) FROM idempotency_key") == [(0,)]
