@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import psycopg
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text
@@ -66,10 +67,17 @@ class Source:
             admin.execute(text.encode())
 
     def hash(self) -> str:
+        return str(self._one(HASH.format("noun")))
+
+    def announced(self) -> int:
+        """Return how many events there are, those that still wait for a position included."""
+        return int(self._one("SELECT sum(version) FROM noun"))
+
+    def _one(self, query: str) -> Any:
         with psycopg.connect(superuser_of(self.silo.dsn), autocommit=True) as admin:
-            row = admin.execute(HASH.format("noun").encode()).fetchone()
+            row = admin.execute(query.encode()).fetchone()
         assert row is not None
-        return str(row[0])
+        return row[0]
 
 
 def showing(kind: Kind) -> Snapshot:

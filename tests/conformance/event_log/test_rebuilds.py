@@ -80,7 +80,7 @@ async def test_copies_rebuilt_during_writes_equal_copies_kept_by_events(
     await consumer.until_state("RUNNING", rebuilt)
     ended.set()
     await writing
-    head = (await until_head(source.silo, 1)).head_position
+    head = (await until_head(source.silo, source.announced())).head_position
     for name in (rebuilt, f"{source.silo.kind.peer}.{LIVE.name}"):
         await consumer.until_at(head, consumer=name)
     assert REBUILT.hash(consumer) == LIVE.hash(consumer) == source.hash()
