@@ -1,13 +1,17 @@
-"""Circles in which an agency picks patients up."""
+"""Where an agency picks patients up: circles, and polygons."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from chassis.errors import AlreadyExists
+from chassis.errors import AlreadyExists, InvalidArgument
+from ems_svc.domain import polygons
 from ems_svc.domain.distances import Place, haversine_miles
+
+MOST_MILES = 500.0
 
 
 class PrimaryAreaExists(AlreadyExists):
@@ -16,12 +20,15 @@ class PrimaryAreaExists(AlreadyExists):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceArea:
+    """A circle; or a polygon, when it has a ``boundary``: pairs of latitude and longitude."""
+
     agency_id: UUID
     id: UUID
     name: str
     center_latitude: float
     center_longitude: float
     radius_miles: float
+    boundary: list[list[float]]
     is_primary: bool
     is_active: bool
     created_at: datetime
@@ -29,5 +36,21 @@ class ServiceArea:
     row_version: int
 
     def covers(self, place: Place) -> bool:
+        """Tell whether the agency picks up here; the edge is inside."""
+        if not self.is_active:
+            return False
+        if self.boundary:
+            return polygons.contains([Place(*each) for each in self.boundary], place)
         center = Place(self.center_latitude, self.center_longitude)
-        return self.is_active and haversine_miles(center, place) <= self.radius_miles
+        return haversine_miles(center, place) <= self.radius_miles
+
+
+def circle_of(boundary: Sequence[Place]) -> tuple[Place, float]:
+    """Return the circle around a polygon; raises InvalidArgument for points that bound no area."""
+    why = polygons.objection(boundary)
+    if why is None:
+        center, radius_miles = polygons.circle_around(boundary)
+        if radius_miles <= MOST_MILES:
+            return center, radius_miles
+        why = f"must fit into a circle of {MOST_MILES:.0f} miles"
+    raise InvalidArgument("the boundary bounds no area", violations={"service_area.boundary": why})

@@ -8,7 +8,8 @@ from medport.ems.v1 import service_areas_pb2 as pb
 
 from chassis.clock import timestamp
 from chassis.wire import place
-from ems_svc.domain.service_areas import ServiceArea
+from ems_svc.domain.distances import Place
+from ems_svc.domain.service_areas import ServiceArea, circle_of
 from ems_svc.messages import words
 
 
@@ -24,16 +25,25 @@ def area(value: ServiceArea) -> pb.ServiceArea:
         create_time=timestamp(value.created_at),
         update_time=timestamp(value.updated_at),
         etag=words.etag(value.row_version),
+        boundary=[place(*each) for each in value.boundary],
     )
 
 
 def values(given: pb.ServiceArea) -> dict[str, Any]:
-    """Return what users may set, by the names of the area's fields."""
+    """Return what users may set, by the names of the area's fields.
+
+    Raises InvalidArgument for a boundary that bounds no area.
+    """
+    boundary = [Place(each.latitude, each.longitude) for each in given.boundary]
+    center, radius_miles = Place(given.center.latitude, given.center.longitude), given.radius_miles
+    if boundary:
+        center, radius_miles = circle_of(boundary)
     return {
         "name": given.name,
-        "center_latitude": given.center.latitude,
-        "center_longitude": given.center.longitude,
-        "radius_miles": given.radius_miles,
+        "center_latitude": center.latitude,
+        "center_longitude": center.longitude,
+        "radius_miles": radius_miles,
+        "boundary": [[each.latitude, each.longitude] for each in boundary],
         "is_primary": given.is_primary,
         "is_active": given.is_active,
     }

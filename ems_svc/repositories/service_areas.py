@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
@@ -21,6 +21,7 @@ GET = compiled(select(table).where(same_key(table)), into=ServiceArea)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=ServiceArea)
 ADD = compiled(insert(table))
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
+REMOVE = compiled(delete(table).where(same_key(table)))
 ACTIVE = compiled(
     select(table).where(_of_agency, table.c.is_active).order_by(table.c.id), into=ServiceArea
 )
@@ -54,6 +55,10 @@ async def save(uow: UnitOfWork, area: ServiceArea) -> None:
     """Write back an area read with ``lock``; raises PrimaryAreaExists."""
     with _one_primary():
         await uow.execute(SAVE, **columns(area))
+
+
+async def remove(uow: UnitOfWork, agency_id: UUID, id: UUID) -> None:
+    await uow.execute(REMOVE, agency_id=agency_id, id=id)
 
 
 async def active(rows: Rows, agency_id: UUID) -> list[ServiceArea]:

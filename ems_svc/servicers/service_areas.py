@@ -12,6 +12,7 @@ from chassis import auth, ids
 from chassis.clock import Clock
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
+from ems_svc.domain.distances import Place
 from ems_svc.domain.service_areas import ServiceArea
 from ems_svc.messages import masks, words
 from ems_svc.messages import service_areas as messages
@@ -94,3 +95,27 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
             await matching.offer_all_to(uow, agency, trips)
             announce(uow, [await audit_entries.record(uow, agency_id, "service_area", id)])
             return uow.answered(pb.UpdateServiceAreaResponse(service_area=messages.area(changed)))
+
+    async def DeleteServiceArea(
+        self, request: pb.DeleteServiceAreaRequest, context: object
+    ) -> pb.DeleteServiceAreaResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.service_area_id)
+
+        async with self._database.begin(agency_id) as uow:
+            trips = await offered_trips.hold_open(uow)
+            agency = await agencies.get(uow, agency_id)
+            area = await service_areas.lock(uow, agency_id, id)
+            words.must_match(request.etag, area.row_version)
+            await service_areas.remove(uow, agency_id, id)
+            await matching.offer_all_to(uow, agency, trips)
+            announce(uow, [await audit_entries.record(uow, agency_id, "service_area", id)])
+            return uow.answered(pb.DeleteServiceAreaResponse())
+
+    async def CheckCoverage(
+        self, request: pb.CheckCoverageRequest, context: object
+    ) -> pb.CheckCoverageResponse:
+        agency_id = auth.tenant(request.agency_id)
+        place = Place(request.location.latitude, request.location.longitude)
+        areas = await service_areas.active(self._database.read(agency_id), agency_id)
+        covering = [messages.area(area) for area in areas if area.covers(place)]
+        return pb.CheckCoverageResponse(is_covered=bool(covering), service_areas=covering)

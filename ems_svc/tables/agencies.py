@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Computed, Index, Table, func, text
+from sqlalchemy import ARRAY, Boolean, Column, Computed, Double, Index, Table, func, text
 
-from chassis.schema import NOW, column, jsonb, names, one_of, record, set_of
+from chassis.schema import NOW, check, column, jsonb, names, one_of, record, set_of
 from chassis.shared_tables import copies, shared_tables
 from chassis.vocabulary import Capability, RegistryStatus, TransportLevel
 from ems_svc.domain.users import UserRole
@@ -83,6 +83,8 @@ service_area = Table(
     column("center_latitude"),
     column("center_longitude"),
     column("radius_miles"),
+    # Pairs of latitude and longitude, the polygon's points in their order; none: a circle.
+    Column("boundary", ARRAY(Double, dimensions=2), nullable=False, server_default=text("'{}'")),
     column("is_primary", default="false"),
     column("is_active", default="true"),
     *record(),
@@ -91,5 +93,11 @@ service_area = Table(
         "agency_id",
         unique=True,
         postgresql_where=text("is_primary AND is_active"),
+    ),
+    check(
+        "boundary = '{}' OR (array_ndims(boundary) = 2 AND array_length(boundary, 2) = 2"
+        " AND array_length(boundary, 1) BETWEEN 3 AND 100 AND 180 >= ALL (boundary)"
+        " AND -180 <= ALL (boundary))",
+        "boundary_is_a_polygon",
     ),
 )

@@ -1,4 +1,4 @@
-"""Service areas: circles, one of them primary.
+"""Service areas: circles and polygons, one of them primary, and what they cover.
 
 Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
 """
@@ -6,16 +6,108 @@ Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
 from __future__ import annotations
 
 import math
+from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from medport.ems.v1 import service_areas_pb2 as pb
 
-from tests.support.ems_silo import EmsSilo
+from tests.support.ems_silo import ALTOONA, Agency, EmsSilo
+from tests.support.ems_trips import Run
 from tests.support.hospital_silo import refused
 
 Code = grpc.StatusCode
+# Three quarters of a square, with Altoona in it; the notch is its north-east quarter.
+ELL: list[Any] = [
+    {"latitude": 40.0, "longitude": -79.0},
+    {"latitude": 40.0, "longitude": -78.0},
+    {"latitude": 40.6, "longitude": -78.0},
+    {"latitude": 40.6, "longitude": -78.5},
+    {"latitude": 41.0, "longitude": -78.5},
+    {"latitude": 41.0, "longitude": -79.0},
+]
+IN_THE_NOTCH = {"latitude": 40.8, "longitude": -78.2}
+
+
+async def covering(agency: Agency, place: Any) -> list[str]:
+    request = pb.CheckCoverageRequest(agency_id=str(agency.id), location=place)
+    answer = await agency.silo.areas.CheckCoverage(request, metadata=agency.dispatcher)
+    assert answer.is_covered is bool(answer.service_areas)
+    return [area.id for area in answer.service_areas]
+
+
+async def add_polygon(agency: Agency, points: list[Any] = ELL) -> pb.ServiceArea:
+    area = pb.ServiceArea(name="Valley", boundary=points)
+    request = pb.CreateServiceAreaRequest(service_area=area, **agency.own)
+    return (await agency.silo.areas.CreateServiceArea(request, metadata=agency.admin)).service_area
+
+
+def change(agency: Agency, id: str, *paths: str, etag: str = "1", **values: Any) -> Any:
+    request = pb.UpdateServiceAreaRequest(
+        service_area_id=id,
+        service_area=pb.ServiceArea(**values),
+        update_mask=FieldMask(paths=paths),
+        etag=etag,
+        **agency.own,
+    )
+    return agency.silo.areas.UpdateServiceArea(request, metadata=agency.admin)
+
+
+def remove(agency: Agency, id: str, etag: str = "1") -> Any:
+    request = pb.DeleteServiceAreaRequest(service_area_id=id, etag=etag, **agency.own)
+    return agency.silo.areas.DeleteServiceArea(request, metadata=agency.admin)
+
+
+async def test_trips_that_begin_in_a_polygon_are_offered_until_it_is_gone(silo: EmsSilo) -> None:
+    swift = Run(await silo.agency(radius_miles=0))
+    await swift.agency.add_unit()
+    await swift.offer()
+
+    area = await add_polygon(swift.agency)
+    assert len(await swift.listed()) == 1
+    stale = await refused(remove(swift.agency, area.id, etag="2"))
+    await remove(swift.agency, area.id)
+
+    assert (stale.code, stale.reason) == (Code.ABORTED, "ETAG_MISMATCH")
+    assert await swift.listed() == []
+    gone = await refused(remove(swift.agency, area.id))
+    assert gone.code == Code.NOT_FOUND
+
+
+async def test_a_polygon_covers_what_is_within_it_and_not_its_circle(silo: EmsSilo) -> None:
+    swift, rival = await silo.agency(radius_miles=0), await silo.agency("Rival", radius_miles=0)
+    area = await add_polygon(swift)
+    circle = await swift.add_area(radius_miles=1)
+
+    assert area.center.latitude == pytest.approx(40.5)
+    assert 40 < area.radius_miles < 50
+    assert await covering(swift, ALTOONA) == [area.id, circle]
+    assert await covering(swift, IN_THE_NOTCH) == []
+    assert await covering(rival, ALTOONA) == []
+    await change(swift, area.id, "is_active", is_active=False)
+    assert await covering(swift, ALTOONA) == [circle]
+    await change(swift, area.id, "boundary", "is_active", etag="2", is_active=True)
+    assert await covering(swift, IN_THE_NOTCH) == [area.id]  # the circle around it is left
+
+
+BOUND_NOTHING = [
+    ([ELL[0], ELL[3], ELL[1], ELL[5]], "service_area.boundary"),
+    (ELL[:2], "service_area.boundary"),
+    ([*ELL, ELL[0]], "service_area.boundary"),
+    ([ELL[0], ELL[1], {"latitude": 60.0, "longitude": -78.0}], "service_area.boundary"),
+    ([ELL[0], ELL[1], {"latitude": math.nan}], "service_area.boundary[2]"),
+    ([], "service_area.center"),
+]
+
+
+async def test_a_boundary_that_bounds_no_area_is_refused(silo: EmsSilo) -> None:
+    swift = await silo.agency(radius_miles=0)
+    for points, field in BOUND_NOTHING:
+        answer = await refused(add_polygon(swift, points))
+        assert answer.code == Code.INVALID_ARGUMENT
+        assert field in answer.fields
 
 
 async def test_at_most_one_active_area_is_primary(silo: EmsSilo) -> None:

@@ -30,6 +30,7 @@ def an_area(center: Place = ALTOONA, radius_miles: float = 10) -> ServiceArea:
         center_latitude=center.latitude,
         center_longitude=center.longitude,
         radius_miles=radius_miles,
+        boundary=[],
         is_primary=False,
         is_active=True,
         created_at=NOON,

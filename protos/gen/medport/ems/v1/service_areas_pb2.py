@@ -30,7 +30,7 @@ from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"medport/ems/v1/service_areas.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\x1emedport/common/v1/access.proto\"\x9b\x04\n\x0bServiceArea\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x04name\x18\x03 \x01(\tB\x1a\xe2\x41\x01\x02\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\xcc\x01\n\x06\x63\x65nter\x18\x04 \x01(\x0b\x32\x13.google.type.LatLngB\xa6\x01\xe2\x41\x01\x02\xbaH\x9e\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\xc8\x01\x01\x12\x33\n\x0cradius_miles\x18\x05 \x01(\x01\x42\x1d\xe2\x41\x01\x02\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00@\x7f@!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x18\n\nis_primary\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"\x9c\x01\n\x18\x43reateServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0cservice_area\x18\x02 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"T\n\x19\x43reateServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\"_\n\x15GetServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0fservice_area_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"Q\n\x16GetServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\"\x88\x01\n\x17ListServiceAreasRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"s\n\x18ListServiceAreasResponse\x12\x38\n\rservice_areas\x18\x01 \x03(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xac\x03\n\x18UpdateServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0fservice_area_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0cservice_area\x18\x03 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\xbd\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x8b\x01\xe2\x41\x01\x02\xbaH\x83\x01\xba\x01}\n\x05paths\x12\x1cmust name at least one field\x1aVthis.paths.size() > 0 && this.paths.size() <= 50 && this.paths.all(p, p.size() <= 100)\xc8\x01\x01\x12\'\n\x04\x65tag\x18\x05 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"T\n\x19UpdateServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\x32\x84\x04\n\x12ServiceAreaService\x12x\n\x11\x43reateServiceArea\x12(.medport.ems.v1.CreateServiceAreaRequest\x1a).medport.ems.v1.CreateServiceAreaResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12y\n\x0eGetServiceArea\x12%.medport.ems.v1.GetServiceAreaRequest\x1a&.medport.ems.v1.GetServiceAreaResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x04\x05\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12\x7f\n\x10ListServiceAreas\x12\'.medport.ems.v1.ListServiceAreasRequest\x1a(.medport.ems.v1.ListServiceAreasResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x04\x05\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12x\n\x11UpdateServiceArea\x12(.medport.ems.v1.UpdateServiceAreaRequest\x1a).medport.ems.v1.UpdateServiceAreaResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"medport/ems/v1/service_areas.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\x1emedport/common/v1/access.proto\"\xc3\x07\n\x0bServiceArea\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x04name\x18\x03 \x01(\tB\x1a\xe2\x41\x01\x02\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\xc9\x01\n\x06\x63\x65nter\x18\x04 \x01(\x0b\x32\x13.google.type.LatLngB\xa3\x01\xe2\x41\x01\x01\xbaH\x9b\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\x12\x33\n\x0cradius_miles\x18\x05 \x01(\x01\x42\x1d\xe2\x41\x01\x01\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00@\x7f@)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x18\n\nis_primary\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12\xd4\x01\n\x08\x62oundary\x18\x10 \x03(\x0b\x32\x13.google.type.LatLngB\xac\x01\xe2\x41\x01\x01\xbaH\xa4\x01\x92\x01\xa0\x01\x10\x64\"\x9b\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0:\xd1\x01\xbaH\xcd\x01\x1aZ\n\x0c\x63\x65nter.shape\x12\x1cmust be given, or a boundary\x1a,this.boundary.size() > 0 || has(this.center)\x1ao\n\x12radius_miles.shape\x12$must be above 0, or a boundary given\x1a\x33this.boundary.size() > 0 || this.radius_miles > 0.0\"\x9c\x01\n\x18\x43reateServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0cservice_area\x18\x02 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"T\n\x19\x43reateServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\"_\n\x15GetServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0fservice_area_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"Q\n\x16GetServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\"\x88\x01\n\x17ListServiceAreasRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"s\n\x18ListServiceAreasResponse\x12\x38\n\rservice_areas\x18\x01 \x03(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xac\x03\n\x18UpdateServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0fservice_area_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0cservice_area\x18\x03 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\xbd\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x8b\x01\xe2\x41\x01\x02\xbaH\x83\x01\xba\x01}\n\x05paths\x12\x1cmust name at least one field\x1aVthis.paths.size() > 0 && this.paths.size() <= 50 && this.paths.all(p, p.size() <= 100)\xc8\x01\x01\x12\'\n\x04\x65tag\x18\x05 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"T\n\x19UpdateServiceAreaResponse\x12\x37\n\x0cservice_area\x18\x01 \x01(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\"\xad\x01\n\x18\x44\x65leteServiceAreaRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0fservice_area_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x04\x65tag\x18\x03 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x1b\n\x19\x44\x65leteServiceAreaResponse\"\x88\x02\n\x14\x43heckCoverageRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\xce\x01\n\x08location\x18\x02 \x01(\x0b\x32\x13.google.type.LatLngB\xa6\x01\xe2\x41\x01\x02\xbaH\x9e\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\xc8\x01\x01\"k\n\x15\x43heckCoverageResponse\x12\x18\n\nis_covered\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x38\n\rservice_areas\x18\x02 \x03(\x0b\x32\x1b.medport.ems.v1.ServiceAreaB\x04\xe2\x41\x01\x03\x32\xf6\x05\n\x12ServiceAreaService\x12x\n\x11\x43reateServiceArea\x12(.medport.ems.v1.CreateServiceAreaRequest\x1a).medport.ems.v1.CreateServiceAreaResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12y\n\x0eGetServiceArea\x12%.medport.ems.v1.GetServiceAreaRequest\x1a&.medport.ems.v1.GetServiceAreaResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x04\x05\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12\x7f\n\x10ListServiceAreas\x12\'.medport.ems.v1.ListServiceAreasRequest\x1a(.medport.ems.v1.ListServiceAreasResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x04\x05\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12x\n\x11UpdateServiceArea\x12(.medport.ems.v1.UpdateServiceAreaRequest\x1a).medport.ems.v1.UpdateServiceAreaResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12x\n\x11\x44\x65leteServiceArea\x12(.medport.ems.v1.DeleteServiceAreaRequest\x1a).medport.ems.v1.DeleteServiceAreaResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12v\n\rCheckCoverage\x12$.medport.ems.v1.CheckCoverageRequest\x1a%.medport.ems.v1.CheckCoverageResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x04\x05\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICEAREA'].fields_by_name['name']._loaded_options = None
   _globals['_SERVICEAREA'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\023r\021\020\001\030\310\0012\n^[^\\x00]*$'
   _globals['_SERVICEAREA'].fields_by_name['center']._loaded_options = None
-  _globals['_SERVICEAREA'].fields_by_name['center']._serialized_options = b'\342A\001\002\272H\236\001\272\001\227\001\n\007lat_lng\022$must be a place on earth, in degrees\032fthis.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\310\001\001'
+  _globals['_SERVICEAREA'].fields_by_name['center']._serialized_options = b'\342A\001\001\272H\233\001\272\001\227\001\n\007lat_lng\022$must be a place on earth, in degrees\032fthis.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0'
   _globals['_SERVICEAREA'].fields_by_name['radius_miles']._loaded_options = None
-  _globals['_SERVICEAREA'].fields_by_name['radius_miles']._serialized_options = b'\342A\001\002\272H\026\022\024\031\000\000\000\000\000@\177@!\000\000\000\000\000\000\000\000@\001'
+  _globals['_SERVICEAREA'].fields_by_name['radius_miles']._serialized_options = b'\342A\001\001\272H\026\022\024\031\000\000\000\000\000@\177@)\000\000\000\000\000\000\000\000@\001'
   _globals['_SERVICEAREA'].fields_by_name['is_primary']._loaded_options = None
   _globals['_SERVICEAREA'].fields_by_name['is_primary']._serialized_options = b'\342A\001\001'
   _globals['_SERVICEAREA'].fields_by_name['is_active']._loaded_options = None
@@ -57,6 +57,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICEAREA'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_SERVICEAREA'].fields_by_name['etag']._loaded_options = None
   _globals['_SERVICEAREA'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
+  _globals['_SERVICEAREA'].fields_by_name['boundary']._loaded_options = None
+  _globals['_SERVICEAREA'].fields_by_name['boundary']._serialized_options = b'\342A\001\001\272H\244\001\222\001\240\001\020d\"\233\001\272\001\227\001\n\007lat_lng\022$must be a place on earth, in degrees\032fthis.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0'
+  _globals['_SERVICEAREA']._loaded_options = None
+  _globals['_SERVICEAREA']._serialized_options = b'\272H\315\001\032Z\n\014center.shape\022\034must be given, or a boundary\032,this.boundary.size() > 0 || has(this.center)\032o\n\022radius_miles.shape\022$must be above 0, or a boundary given\0323this.boundary.size() > 0 || this.radius_miles > 0.0'
   _globals['_CREATESERVICEAREAREQUEST'].fields_by_name['agency_id']._loaded_options = None
   _globals['_CREATESERVICEAREAREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_CREATESERVICEAREAREQUEST'].fields_by_name['service_area']._loaded_options = None
@@ -95,6 +99,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATESERVICEAREAREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_UPDATESERVICEAREARESPONSE'].fields_by_name['service_area']._loaded_options = None
   _globals['_UPDATESERVICEAREARESPONSE'].fields_by_name['service_area']._serialized_options = b'\342A\001\003'
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['service_area_id']._loaded_options = None
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['service_area_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\002\272H\022r\020\020\001\030@2\n^[^\\x00]*$'
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETESERVICEAREAREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHECKCOVERAGEREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_CHECKCOVERAGEREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHECKCOVERAGEREQUEST'].fields_by_name['location']._loaded_options = None
+  _globals['_CHECKCOVERAGEREQUEST'].fields_by_name['location']._serialized_options = b'\342A\001\002\272H\236\001\272\001\227\001\n\007lat_lng\022$must be a place on earth, in degrees\032fthis.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\310\001\001'
+  _globals['_CHECKCOVERAGERESPONSE'].fields_by_name['is_covered']._loaded_options = None
+  _globals['_CHECKCOVERAGERESPONSE'].fields_by_name['is_covered']._serialized_options = b'\342A\001\003'
+  _globals['_CHECKCOVERAGERESPONSE'].fields_by_name['service_areas']._loaded_options = None
+  _globals['_CHECKCOVERAGERESPONSE'].fields_by_name['service_areas']._serialized_options = b'\342A\001\003'
   _globals['_SERVICEAREASERVICE'].methods_by_name['CreateServiceArea']._loaded_options = None
   _globals['_SERVICEAREASERVICE'].methods_by_name['CreateServiceArea']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
   _globals['_SERVICEAREASERVICE'].methods_by_name['GetServiceArea']._loaded_options = None
@@ -103,24 +123,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICEAREASERVICE'].methods_by_name['ListServiceAreas']._serialized_options = b'\220\002\001\312\325\"\021\022\007\n\003\004\005\007\020\002\022\006\n\002\010\t\020\006'
   _globals['_SERVICEAREASERVICE'].methods_by_name['UpdateServiceArea']._loaded_options = None
   _globals['_SERVICEAREASERVICE'].methods_by_name['UpdateServiceArea']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
+  _globals['_SERVICEAREASERVICE'].methods_by_name['DeleteServiceArea']._loaded_options = None
+  _globals['_SERVICEAREASERVICE'].methods_by_name['DeleteServiceArea']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
+  _globals['_SERVICEAREASERVICE'].methods_by_name['CheckCoverage']._loaded_options = None
+  _globals['_SERVICEAREASERVICE'].methods_by_name['CheckCoverage']._serialized_options = b'\220\002\001\312\325\"\021\022\007\n\003\004\005\007\020\002\022\006\n\002\010\t\020\006'
   _globals['_SERVICEAREA']._serialized_start=242
-  _globals['_SERVICEAREA']._serialized_end=781
-  _globals['_CREATESERVICEAREAREQUEST']._serialized_start=784
-  _globals['_CREATESERVICEAREAREQUEST']._serialized_end=940
-  _globals['_CREATESERVICEAREARESPONSE']._serialized_start=942
-  _globals['_CREATESERVICEAREARESPONSE']._serialized_end=1026
-  _globals['_GETSERVICEAREAREQUEST']._serialized_start=1028
-  _globals['_GETSERVICEAREAREQUEST']._serialized_end=1123
-  _globals['_GETSERVICEAREARESPONSE']._serialized_start=1125
-  _globals['_GETSERVICEAREARESPONSE']._serialized_end=1206
-  _globals['_LISTSERVICEAREASREQUEST']._serialized_start=1209
-  _globals['_LISTSERVICEAREASREQUEST']._serialized_end=1345
-  _globals['_LISTSERVICEAREASRESPONSE']._serialized_start=1347
-  _globals['_LISTSERVICEAREASRESPONSE']._serialized_end=1462
-  _globals['_UPDATESERVICEAREAREQUEST']._serialized_start=1465
-  _globals['_UPDATESERVICEAREAREQUEST']._serialized_end=1893
-  _globals['_UPDATESERVICEAREARESPONSE']._serialized_start=1895
-  _globals['_UPDATESERVICEAREARESPONSE']._serialized_end=1979
-  _globals['_SERVICEAREASERVICE']._serialized_start=1982
-  _globals['_SERVICEAREASERVICE']._serialized_end=2498
+  _globals['_SERVICEAREA']._serialized_end=1205
+  _globals['_CREATESERVICEAREAREQUEST']._serialized_start=1208
+  _globals['_CREATESERVICEAREAREQUEST']._serialized_end=1364
+  _globals['_CREATESERVICEAREARESPONSE']._serialized_start=1366
+  _globals['_CREATESERVICEAREARESPONSE']._serialized_end=1450
+  _globals['_GETSERVICEAREAREQUEST']._serialized_start=1452
+  _globals['_GETSERVICEAREAREQUEST']._serialized_end=1547
+  _globals['_GETSERVICEAREARESPONSE']._serialized_start=1549
+  _globals['_GETSERVICEAREARESPONSE']._serialized_end=1630
+  _globals['_LISTSERVICEAREASREQUEST']._serialized_start=1633
+  _globals['_LISTSERVICEAREASREQUEST']._serialized_end=1769
+  _globals['_LISTSERVICEAREASRESPONSE']._serialized_start=1771
+  _globals['_LISTSERVICEAREASRESPONSE']._serialized_end=1886
+  _globals['_UPDATESERVICEAREAREQUEST']._serialized_start=1889
+  _globals['_UPDATESERVICEAREAREQUEST']._serialized_end=2317
+  _globals['_UPDATESERVICEAREARESPONSE']._serialized_start=2319
+  _globals['_UPDATESERVICEAREARESPONSE']._serialized_end=2403
+  _globals['_DELETESERVICEAREAREQUEST']._serialized_start=2406
+  _globals['_DELETESERVICEAREAREQUEST']._serialized_end=2579
+  _globals['_DELETESERVICEAREARESPONSE']._serialized_start=2581
+  _globals['_DELETESERVICEAREARESPONSE']._serialized_end=2608
+  _globals['_CHECKCOVERAGEREQUEST']._serialized_start=2611
+  _globals['_CHECKCOVERAGEREQUEST']._serialized_end=2875
+  _globals['_CHECKCOVERAGERESPONSE']._serialized_start=2877
+  _globals['_CHECKCOVERAGERESPONSE']._serialized_end=2984
+  _globals['_SERVICEAREASERVICE']._serialized_start=2987
+  _globals['_SERVICEAREASERVICE']._serialized_end=3745
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ServiceArea(_message.Message):
-    """A circle in which an agency picks patients up."""
+    """A circle, or a polygon, in which an agency picks patients up."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,6 +37,7 @@ class ServiceArea(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    BOUNDARY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The area."""
     agency_id: _builtins.str
@@ -44,7 +45,9 @@ class ServiceArea(_message.Message):
     name: _builtins.str
     """Name."""
     radius_miles: _builtins.float
-    """Its radius in miles, above 0 and up to 500."""
+    """A circle's radius in miles, above 0 and up to 500. With a boundary it is computed, whatever is
+    given: the way from the center to the farthest point.
+    """
     is_primary: _builtins.bool
     """Whether it is the one shown for the agency; at most one active area is."""
     is_active: _builtins.bool
@@ -53,7 +56,7 @@ class ServiceArea(_message.Message):
     """Names the version read."""
     @_builtins.property
     def center(self) -> _latlng_pb2.LatLng:
-        """Its center."""
+        """A circle's center. With a boundary it is computed, whatever is given: the middle of it."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -62,6 +65,13 @@ class ServiceArea(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
+
+    @_builtins.property
+    def boundary(self) -> _containers.RepeatedCompositeFieldContainer[_latlng_pb2.LatLng]:
+        """The points of a polygon in their order, 3 to 100, the last joined to the first; none: a circle.
+        Edges are straight in degrees, as in GeoJSON. They must not cross or touch one another, nor
+        cross the antimeridian; the whole must fit into a circle of 500 miles.
+        """
 
     def __init__(
         self,
@@ -76,10 +86,11 @@ class ServiceArea(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        boundary: _abc.Iterable[_latlng_pb2.LatLng] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["center", b"center", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "center", b"center", "create_time", b"create_time", "etag", b"etag", "id", b"id", "is_active", b"is_active", "is_primary", b"is_primary", "name", b"name", "radius_miles", b"radius_miles", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "boundary", b"boundary", "center", b"center", "create_time", b"create_time", "etag", b"etag", "id", b"id", "is_active", b"is_active", "is_primary", b"is_primary", "name", b"name", "radius_miles", b"radius_miles", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,3 +329,110 @@ class UpdateServiceAreaResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateServiceAreaResponse: _TypeAlias = UpdateServiceAreaResponse  # noqa: Y015
+
+@_typing.final
+class DeleteServiceAreaRequest(_message.Message):
+    """Names the area to remove."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    SERVICE_AREA_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    service_area_id: _builtins.str
+    """The area."""
+    etag: _builtins.str
+    """The etag last read; stale: ABORTED."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        service_area_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "etag", b"etag", "request_id", b"request_id", "service_area_id", b"service_area_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteServiceAreaRequest: _TypeAlias = DeleteServiceAreaRequest  # noqa: Y015
+
+@_typing.final
+class DeleteServiceAreaResponse(_message.Message):
+    """Says nothing more than that it is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteServiceAreaResponse: _TypeAlias = DeleteServiceAreaResponse  # noqa: Y015
+
+@_typing.final
+class CheckCoverageRequest(_message.Message):
+    """Asks whether an agency picks up at a place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    @_builtins.property
+    def location(self) -> _latlng_pb2.LatLng:
+        """The place."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        location: _latlng_pb2.LatLng | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "location", b"location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCoverageRequest: _TypeAlias = CheckCoverageRequest  # noqa: Y015
+
+@_typing.final
+class CheckCoverageResponse(_message.Message):
+    """Tells whether the agency picks up there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_COVERED_FIELD_NUMBER: _builtins.int
+    SERVICE_AREAS_FIELD_NUMBER: _builtins.int
+    is_covered: _builtins.bool
+    """Whether any active area covers the place."""
+    @_builtins.property
+    def service_areas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceArea]:
+        """The active areas that do, by id."""
+
+    def __init__(
+        self,
+        *,
+        is_covered: _builtins.bool = ...,
+        service_areas: _abc.Iterable[Global___ServiceArea] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_covered", b"is_covered", "service_areas", b"service_areas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCoverageResponse: _TypeAlias = CheckCoverageResponse  # noqa: Y015

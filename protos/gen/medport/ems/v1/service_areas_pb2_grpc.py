@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ServiceAreaServiceStub:
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles.
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
     """
 
     def __init__(self, channel):
@@ -55,16 +56,28 @@ class ServiceAreaServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaResponse.FromString,
                 _registered_method=True)
+        self.DeleteServiceArea = channel.unary_unary(
+                '/medport.ems.v1.ServiceAreaService/DeleteServiceArea',
+                request_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaResponse.FromString,
+                _registered_method=True)
+        self.CheckCoverage = channel.unary_unary(
+                '/medport.ems.v1.ServiceAreaService/CheckCoverage',
+                request_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageResponse.FromString,
+                _registered_method=True)
 
 
 class ServiceAreaServiceServicer:
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles.
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
     """
 
     def CreateServiceArea(self, request, context):
-        """Adds a circle; open trips that begin in it become available at once.
+        """Adds an area; open trips that begin in it become available at once.
 
-        Errors: PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`: among others for a boundary that crosses itself or
+        the antimeridian; PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,10 +102,28 @@ class ServiceAreaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateServiceArea(self, request, context):
-        """Changes a circle; what is available follows at once.
+        """Changes an area; what is available follows at once.
 
-        Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`; ABORTED
-        `ETAG_MISMATCH`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
+        `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteServiceArea(self, request, context):
+        """Removes an area; open trips that only it covered are no longer available.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckCoverage(self, request, context):
+        """Tells whether the agency picks up at a place, and which of its active areas say so.
+
+        Errors: PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +152,16 @@ def add_ServiceAreaServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaResponse.SerializeToString,
             ),
+            'DeleteServiceArea': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteServiceArea,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaResponse.SerializeToString,
+            ),
+            'CheckCoverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCoverage,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'medport.ems.v1.ServiceAreaService', rpc_method_handlers)
@@ -130,7 +171,8 @@ def add_ServiceAreaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ServiceAreaService:
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles.
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
     """
 
     @staticmethod
@@ -231,6 +273,60 @@ class ServiceAreaService:
             '/medport.ems.v1.ServiceAreaService/UpdateServiceArea',
             medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_service__areas__pb2.UpdateServiceAreaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteServiceArea(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.ServiceAreaService/DeleteServiceArea',
+            medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_service__areas__pb2.DeleteServiceAreaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCoverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.ServiceAreaService/CheckCoverage',
+            medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_service__areas__pb2.CheckCoverageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,16 +27,19 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ServiceAreaServiceStub:
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles."""
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServiceAreaServiceAsyncStub: ...
     CreateServiceArea: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.CreateServiceAreaRequest, _service_areas_pb2.CreateServiceAreaResponse]
-    """Adds a circle; open trips that begin in it become available at once.
+    """Adds an area; open trips that begin in it become available at once.
 
-    Errors: PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`: among others for a boundary that crosses itself or
+    the antimeridian; PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
     """
     GetServiceArea: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.GetServiceAreaRequest, _service_areas_pb2.GetServiceAreaResponse]
     """Returns one area.
@@ -49,21 +52,34 @@ class ServiceAreaServiceStub:
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateServiceArea: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.UpdateServiceAreaRequest, _service_areas_pb2.UpdateServiceAreaResponse]
-    """Changes a circle; what is available follows at once.
+    """Changes an area; what is available follows at once.
 
-    Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`; ABORTED
-    `ETAG_MISMATCH`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
+    `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
+    """
+    DeleteServiceArea: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.DeleteServiceAreaRequest, _service_areas_pb2.DeleteServiceAreaResponse]
+    """Removes an area; open trips that only it covered are no longer available.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+    """
+    CheckCoverage: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.CheckCoverageRequest, _service_areas_pb2.CheckCoverageResponse]
+    """Tells whether the agency picks up at a place, and which of its active areas say so.
+
+    Errors: PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
 class ServiceAreaServiceAsyncStub(ServiceAreaServiceStub):
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles."""
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateServiceArea: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.CreateServiceAreaRequest, _service_areas_pb2.CreateServiceAreaResponse]  # type: ignore[assignment]
-    """Adds a circle; open trips that begin in it become available at once.
+    """Adds an area; open trips that begin in it become available at once.
 
-    Errors: PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`: among others for a boundary that crosses itself or
+    the antimeridian; PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
     """
     GetServiceArea: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.GetServiceAreaRequest, _service_areas_pb2.GetServiceAreaResponse]  # type: ignore[assignment]
     """Returns one area.
@@ -76,14 +92,26 @@ class ServiceAreaServiceAsyncStub(ServiceAreaServiceStub):
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateServiceArea: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.UpdateServiceAreaRequest, _service_areas_pb2.UpdateServiceAreaResponse]  # type: ignore[assignment]
-    """Changes a circle; what is available follows at once.
+    """Changes an area; what is available follows at once.
 
-    Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`; ABORTED
-    `ETAG_MISMATCH`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
+    `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
+    """
+    DeleteServiceArea: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.DeleteServiceAreaRequest, _service_areas_pb2.DeleteServiceAreaResponse]  # type: ignore[assignment]
+    """Removes an area; open trips that only it covered are no longer available.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+    """
+    CheckCoverage: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.CheckCoverageRequest, _service_areas_pb2.CheckCoverageResponse]  # type: ignore[assignment]
+    """Tells whether the agency picks up at a place, and which of its active areas say so.
+
+    Errors: PERMISSION_DENIED.
     """
 
 class ServiceAreaServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Where an agency picks patients up: matching looks for the trip's origin in these circles."""
+    """Where an agency picks patients up: matching looks for the trip's origin in these circles and
+    polygons.
+    """
 
     @_abc_1.abstractmethod
     def CreateServiceArea(
@@ -91,9 +119,10 @@ class ServiceAreaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_areas_pb2.CreateServiceAreaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_areas_pb2.CreateServiceAreaResponse, _abc.Awaitable[_service_areas_pb2.CreateServiceAreaResponse]]:
-        """Adds a circle; open trips that begin in it become available at once.
+        """Adds an area; open trips that begin in it become available at once.
 
-        Errors: PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`: among others for a boundary that crosses itself or
+        the antimeridian; PERMISSION_DENIED; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`.
         """
 
     @_abc_1.abstractmethod
@@ -124,10 +153,32 @@ class ServiceAreaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_areas_pb2.UpdateServiceAreaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_areas_pb2.UpdateServiceAreaResponse, _abc.Awaitable[_service_areas_pb2.UpdateServiceAreaResponse]]:
-        """Changes a circle; what is available follows at once.
+        """Changes an area; what is available follows at once.
 
-        Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `PRIMARY_AREA_EXISTS`; ABORTED
-        `ETAG_MISMATCH`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
+        `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteServiceArea(
+        self,
+        request: _service_areas_pb2.DeleteServiceAreaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_areas_pb2.DeleteServiceAreaResponse, _abc.Awaitable[_service_areas_pb2.DeleteServiceAreaResponse]]:
+        """Removes an area; open trips that only it covered are no longer available.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckCoverage(
+        self,
+        request: _service_areas_pb2.CheckCoverageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_areas_pb2.CheckCoverageResponse, _abc.Awaitable[_service_areas_pb2.CheckCoverageResponse]]:
+        """Tells whether the agency picks up at a place, and which of its active areas say so.
+
+        Errors: PERMISSION_DENIED.
         """
 
 def add_ServiceAreaServiceServicer_to_server(servicer: ServiceAreaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
