@@ -72,7 +72,7 @@ types: setup ## mypy --strict
 imports: setup ## Who may import whom
 	PYTHONPATH=.:protos/gen $(BIN)/lint-imports
 
-proto: setup ## Generate protos/gen and the descriptor set from the contract
+proto: setup ## Generate protos/gen, the descriptor set and docs/api from the contract
 	$(BIN)/python protos/generate.py
 
 # Buf never reaches its registry here: it checks the image that protoc made (docs/decisions).

@@ -1,4 +1,4 @@
-"""Checks that the contract breaks nobody, and that the generated code is the contract's.
+"""Checks that the contract breaks nobody, and that what is generated from it is fresh.
 
     python protos/check.py [BASE]     BASE: the commit whose consumers must not break
 
@@ -60,6 +60,18 @@ def stale(work: Path) -> list[str]:
         for path in tree.rglob("*_pb2*.py*")
         if path.suffix in {".py", ".pyi"}
     }
+    return differing(ours, fresh, names)
+
+
+def stale_pages(work: Path) -> list[str]:
+    """Return the pages of ``docs/api`` that say otherwise than the contract does now."""
+    ours = ROOT / "docs" / "api"
+    subprocess.run([sys.executable, ROOT / "protos" / "document.py", work], check=True)
+    pages = {str(page.relative_to(tree)) for tree in (ours, work) for page in tree.rglob("*.md")}
+    return differing(ours, work, pages)
+
+
+def differing(ours: Path, fresh: Path, names: set[str]) -> list[str]:
     _, different, missing = filecmp.cmpfiles(ours, fresh, sorted(names), shallow=False)
     return sorted([*different, *missing])
 
@@ -74,6 +86,10 @@ def main(arguments: list[str]) -> int:
             wrong = True
             sys.stdout.write("protos/gen is not what the contract generates: make proto\n")
             sys.stdout.writelines(f"  {name}\n" for name in names)
+        if pages := stale_pages(Path(scratch) / "api"):
+            wrong = True
+            sys.stdout.write("docs/api is not what the contract says: make proto\n")
+            sys.stdout.writelines(f"  {name}\n" for name in pages)
     return int(wrong)
 
 

@@ -1,6 +1,6 @@
-"""Generates ``protos/gen`` and the descriptor set from the contract.
+"""Generates ``protos/gen``, the descriptor set and ``docs/api`` from the contract.
 
-    python protos/generate.py                    everything, and build/medport.binpb
+    python protos/generate.py                    everything: build/medport.binpb and docs/api too
     python protos/generate.py medport/ems ...    only the files below these folders
     python protos/generate.py --image            only build/medport.binpb
 
@@ -64,3 +64,5 @@ if __name__ == "__main__":
         drop_orphans()
     if not chosen:
         image()
+        if "--image" not in sys.argv:
+            subprocess.run([sys.executable, PROTOS / "document.py"], check=True)
