@@ -1,4 +1,4 @@
-"""Every table of the center's database. Center has no tenants: it watches over all of them."""
+"""Users, settings, the registry and the trail: what the center administers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Index,
-    MetaData,
-    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -20,10 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET
 
 from center_svc.domain.notification_templates import PHI
-from center_svc.domain.sla_timers import SlaKind
 from center_svc.domain.system_configurations import ConfigurationValueType
-from center_svc.domain.trip_facts import REACHED
 from center_svc.domain.users import Permission, Role
+from center_svc.tables.shared import metadata
 from chassis.schema import (
     NOW,
     check,
@@ -39,18 +36,10 @@ from chassis.shared_tables import CHANNELS, shared_tables
 from chassis.vocabulary import (
     ActorKind,
     AuditOutcome,
-    BidStatus,
-    CancellationReason,
-    Priority,
     RegistryStatus,
     ServiceType,
     Silo,
-    TransportLevel,
-    TripStatus,
-    UnitStatus,
 )
-
-metadata = MetaData()
 
 center_user = Table(
     "center_user",
@@ -129,24 +118,6 @@ service_registry = Table(
     check("status NOT IN ('ACTIVE', 'SUSPENDED') OR provisioned_at IS NOT NULL", "is_provisioned"),
 )
 
-system_analytics = Table(
-    "system_analytics",
-    metadata,
-    column("id", primary_key=True),
-    column("metric_name"),
-    Column("metric_value", Numeric(20, 6), nullable=False),
-    text_column("metric_unit", 20),
-    column("bucket_started_at"),
-    column("bucket_seconds"),
-    text_column("category", 50),
-    Column("dimensions_key", Text, nullable=False),
-    jsonb("metadata"),
-    column("computed_at", default=NOW),
-    UniqueConstraint("metric_name", "bucket_seconds", "bucket_started_at", "dimensions_key"),
-    check("metric_value <> 'NaN'", "metric_value_is_a_number"),
-    check("char_length(dimensions_key) <= 200", "dimensions_key_is_short"),
-)
-
 audit_log = Table(
     "audit_log",
     metadata,
@@ -216,84 +187,4 @@ notification_template = Table(
     column("updated_at", default=NOW),
     UniqueConstraint("template_name", "template_type", name="notification_template_name"),
     check(f"NOT variables && ARRAY[{', '.join(map(repr, PHI))}]", "variables_hold_no_phi"),
-)
-
-# What happened to a trip, folded from two streams that nothing orders: EMS may be heard first.
-# Such a row has hospital_version 0 and counts nowhere until the hospital's event fills it in.
-trip_fact = Table(
-    "trip_fact",
-    metadata,
-    column("hospital_id", primary_key=True),
-    column("transport_request_id", primary_key=True),
-    column("agency_id", optional=True),
-    one_of("transport_level", names(TransportLevel), optional=True),
-    one_of("priority", names(Priority), optional=True),
-    one_of("status", names(TripStatus), optional=True),
-    column("origin_facility_id", optional=True),
-    column("destination_facility_id", optional=True),
-    column("requested_at", optional=True),
-    column("first_bid_at", optional=True),
-    column("awarded_at", optional=True),
-    *(column(name, optional=True) for name in REACHED.values()),
-    column("cancelled_at", optional=True),
-    column("expired_at", optional=True),
-    one_of("cancellation_reason", names(CancellationReason), optional=True),
-    column("bid_amount", optional=True),
-    column("loaded_miles", optional=True),
-    column("deadhead_miles", optional=True),
-    column("drop_count", default="0"),
-    column("hospital_version", default="0"),
-    column("ems_version", default="0"),
-    check(
-        "hospital_version = 0 OR num_nulls(transport_level, priority, status,"
-        " origin_facility_id, destination_facility_id, requested_at) = 0",
-        "known_trip_is_complete",
-    ),
-    Index("trip_fact_time", "requested_at"),
-    Index("trip_fact_agency", "agency_id", "requested_at"),
-)
-
-bid_fact = Table(
-    "bid_fact",
-    metadata,
-    column("agency_id", primary_key=True),
-    column("bid_id", primary_key=True),
-    column("hospital_id"),
-    column("transport_request_id"),
-    column("bid_amount", optional=True),
-    one_of("status", names(BidStatus)),
-    column("submitted_at"),
-    column("bid_version"),
-    Index("bid_fact_trip", "hospital_id", "transport_request_id"),
-)
-
-unit_interval_fact = Table(
-    "unit_interval_fact",
-    metadata,
-    column("agency_id", primary_key=True),
-    column("unit_id", primary_key=True),
-    column("started_at", primary_key=True),
-    column("ended_at", optional=True),
-    one_of("status", names(UnitStatus)),
-)
-
-_RUNNING = "cleared_at IS NULL AND breached_at IS NULL"
-sla_timer = Table(
-    "sla_timer",
-    metadata,
-    column("hospital_id", primary_key=True),
-    column("transport_request_id", primary_key=True),
-    one_of("kind", names(SlaKind), primary_key=True),
-    column("due_at"),
-    column("cleared_at", optional=True),
-    column("breached_at", optional=True),
-    Index("sla_timer_due", "due_at", postgresql_where=text(_RUNNING)),
-)
-
-# How far each of the other silos has been heard: all that it had announced by then is here.
-heard_silo = Table(
-    "heard_silo",
-    metadata,
-    one_of("silo", names(Silo), primary_key=True),
-    column("until_at"),
 )
