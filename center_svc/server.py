@@ -177,4 +177,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0003", compose=compose)
+BUILD = Build(name="center", revision="0004", compose=compose)

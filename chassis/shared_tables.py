@@ -22,12 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET
 
+from chassis.notification_tables import notifications
+from chassis.notification_texts import Channel
 from chassis.schema import NOW, column, jsonb, names, one_of, set_of, text_column
 from chassis.vocabulary import ActorKind, AuditOutcome, CareCapability, FacilityType, Silo
 
 REVOKE_REASONS = ("LOGOUT", "EXPIRED", "TOKEN_REUSED", "ADMINISTRATOR", "PASSWORD_CHANGED")
 ALGORITHMS = ("ES256", "EDDSA")
-CHANNELS = ("IN_APP", "EMAIL", "SMS")
+CHANNELS = tuple(Channel)
 
 # Tables without a tenant-leading key, and why each may be: they belong to the silo, hold a value
 # that is unique over tenants, or copy what every tenant may read.
@@ -74,7 +76,7 @@ def shared_tables(metadata: MetaData, *, tenant: str | None, users: str) -> None
         column("expires_at"),
         Index("idempotency_key_expiry", "expires_at"),
     )
-    _notifications(metadata, tenant)
+    notifications(metadata, tenant)
 
 
 def copies(metadata: MetaData, *, tenant: str) -> None:
@@ -208,29 +210,6 @@ def _keys(metadata: MetaData) -> None:
         column("not_before_at"),
         column("not_after_at"),
         column("revoked_at", optional=True),
-    )
-
-
-def _notifications(metadata: MetaData, tenant: str | None) -> None:
-    once = ("recipient_user_id", "template_name", "channel", "source_event_id")
-    Table(
-        "notification",
-        metadata,
-        *_tenant(tenant),
-        column("id", primary_key=True),
-        column("recipient_user_id"),
-        column("template_name"),
-        one_of("channel", CHANNELS),
-        jsonb("variables"),
-        column("source_event_id"),
-        one_of("state", ("QUEUED", "SENT", "READ", "FAILED", "SUPPRESSED"), default="QUEUED"),
-        column("attempts", default="0"),
-        column("next_attempt_at", optional=True),
-        column("sent_at", optional=True),
-        column("read_at", optional=True),
-        text_column("last_error", 500, optional=True),
-        column("created_at", default=NOW),
-        Index("notification_once", *([] if tenant is None else [tenant]), *once, unique=True),
     )
 
 

@@ -203,4 +203,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0004", compose=compose)
+BUILD = Build(name="ems", revision="0005", compose=compose)

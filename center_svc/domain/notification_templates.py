@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-# A notification leaves the silo that knows the patient: these never go with it.
-PHI = (
-    "patient_id",
-    "special_requirements",
-    "origin_detail",
-    "destination_detail",
-    "cancellation_note",
-)
+from chassis.notification_texts import PHI
+
+__all__ = ["PHI"]

@@ -20,7 +20,7 @@ from medport.common.v1 import access_pb2
 from sqlalchemy import CheckConstraint, Table
 
 from center_svc.domain.users import Permission, Role
-from chassis import shared_tables, vocabulary
+from chassis import notification_texts, shared_tables, vocabulary
 from tests.support.contract import SILOS, enums, files, package
 
 _LITERAL = re.compile(r"'([A-Z0-9_]+)'")
@@ -95,7 +95,8 @@ def _lists(table: Table) -> dict[str, set[str]]:
 def test_a_check_that_lists_the_contracts_words_lists_all_of_them(silo: str) -> None:
     """A list may be shorter than an enum only by being another list of the code."""
     metadata = import_module(f"{silo}_svc.tables").metadata
-    known = [set(word) for word in [*_words(vocabulary), *(w for s, w in DOMAINS if s == silo)]]
+    words = [*_words(vocabulary), *_words(notification_texts)]
+    known = [set(word) for word in [*words, *(w for s, w in DOMAINS if s == silo)]]
     for table in metadata.sorted_tables:
         for column, listed in _lists(table).items():
             assert listed, f"{table.name}.{column}"

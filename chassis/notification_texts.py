@@ -1,0 +1,142 @@
+"""What users are told of, and in which words: occasions, default texts, placeholders.
+
+A text speaks of nothing but its occasion's variables, of which none is about a patient: so no
+notification can hold what only the hospital may know, whatever an operator writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+# A notification leaves the silo that knows the patient: these never go with it.
+PHI = (
+    "patient_id",
+    "special_requirements",
+    "origin_detail",
+    "destination_detail",
+    "cancellation_note",
+)
+_PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}")
+
+
+class Channel(StrEnum):
+    IN_APP = "IN_APP"
+    EMAIL = "EMAIL"
+    SMS = "SMS"
+
+
+class DeliveryOutcome(StrEnum):
+    """What became of one attempt to send an e-mail."""
+
+    STARTED = "STARTED"  # and nobody knows: the process ended before it could say
+    SENT = "SENT"
+    DEFERRED = "DEFERRED"  # the server may take it later (4xx)
+    REFUSED = "REFUSED"  # the server will not take it (5xx)
+    UNREACHABLE = "UNREACHABLE"  # no server, or none that takes us
+
+
+class VariablesDiffer(Exception):
+    """A text and the values given to it do not speak of the same things."""
+
+    def __init__(self, *, missing: Collection[str], extra: Collection[str]) -> None:
+        super().__init__(f"missing {sorted(missing)}, extra {sorted(extra)}")
+        self.missing = sorted(missing)
+        self.extra = sorted(extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is shown or sent; ``{{name}}`` stands for the value of a variable."""
+
+    subject: str
+    content: str
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        return frozenset(_PLACEHOLDER.findall(f"{self.subject}\n{self.content}"))
+
+    def render(self, values: Mapping[str, str]) -> Text:
+        """Put in the values; raises VariablesDiffer for one too few or too many.
+
+        Values are put in as they are: one that holds braces is not a placeholder.
+        """
+        wanted = self.placeholders
+        if wanted != values.keys():
+            raise VariablesDiffer(missing=wanted - values.keys(), extra=values.keys() - wanted)
+        return Text(*(_filled(each, values) for each in (self.subject, self.content)))
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Something that users are told of: what may be said about it, and what is said by default.
+
+    An operator's template for one of the ``texts``' channels, or for another, takes precedence.
+    """
+
+    variables: frozenset[str]
+    texts: Mapping[Channel, Text]
+
+
+def _occasion(variables: str, subject: str, content: str, *channels: Channel) -> Occasion:
+    text = Text(subject, content)
+    return Occasion(frozenset(variables.split()), dict.fromkeys(channels, text))
+
+
+_BOTH = (Channel.IN_APP, Channel.EMAIL)
+
+# By template name. Whoever adds one decides what leaves the silo: names of things, never people.
+OCCASIONS: Mapping[str, Occasion] = {
+    "password_reset": _occasion(
+        "reset_token valid_minutes",
+        "Your new MedPort password",
+        "Somebody asked for a new password for this address. If it was you, set one with this"
+        " token within {{valid_minutes}} minutes:\n\n{{reset_token}}\n\nIf it was not you, do"
+        " nothing: your password stays as it is.",
+        Channel.EMAIL,
+    ),
+    "break_glass_granted": _occasion(
+        "trip_number granted_until",
+        "Emergency access to trip {{trip_number}}",
+        "The transport center was given access to the patient's details of trip {{trip_number}}"
+        " until {{granted_until}}. Every reading is in your audit log.",
+        *_BOTH,
+    ),
+    "sla_breached": _occasion(
+        "trip_number sla_kind due_time",
+        "Trip {{trip_number}} is late",
+        "Trip {{trip_number}} missed the service level {{sla_kind}}, which was due at"
+        " {{due_time}}.",
+        *_BOTH,
+    ),
+    "trip_accepted": _occasion(
+        "trip_number agency_name",
+        "Trip {{trip_number}} is accepted",
+        "{{agency_name}} confirmed your award of trip {{trip_number}}.",
+        Channel.IN_APP,
+    ),
+    "trip_reopened": _occasion(
+        "trip_number agency_name",
+        "Trip {{trip_number}} is open again",
+        "{{agency_name}} does not carry out trip {{trip_number}}. It is offered again.",
+        *_BOTH,
+    ),
+    "trip_awarded": _occasion(
+        "trip_number",
+        "Trip {{trip_number}} is yours",
+        "Trip {{trip_number}} was awarded to your agency.",
+        *_BOTH,
+    ),
+    "trip_withdrawn": _occasion(
+        "trip_number reason",
+        "Trip {{trip_number}} was taken back",
+        "Trip {{trip_number}} is not your agency's any more: {{reason}}.",
+        *_BOTH,
+    ),
+}

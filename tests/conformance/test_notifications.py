@@ -1,0 +1,58 @@
+"""What every silo does with what it tells its users: once per event, on each open channel.
+
+Run: ``python -m pytest tests/conformance/test_notifications.py``; needs PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.databases import SILOS, Databases
+from tests.support.notified import Notified, notified
+
+_TEMPLATE = """
+INSERT INTO notification_template{copy} ({id}template_name, template_type, content, variables,
+  is_active, version)
+VALUES ({made}'sla_breached', 'IN_APP', 'x', '{{}}', false, 1)
+"""
+
+
+@pytest.fixture(params=SILOS)
+async def silo(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Notified]:
+    with databases.fresh(request.param) as dsn:
+        async with notified(request.param, dsn) as opened:
+            yield opened
+
+
+def waiting(silo: Notified) -> list[tuple[Any, ...]]:
+    return silo.sql(
+        "SELECT recipient_user_id, channel, state, next_attempt_at IS NULL, sent_at IS NULL"
+        " FROM notification ORDER BY recipient_user_id, channel"
+    )
+
+
+async def test_users_are_told_once_on_each_channel_that_is_open(silo: Notified) -> None:
+    people = sorted([silo.user(), silo.user()])
+    notice = await silo.tell(*people)
+    await silo.queue(notice, *people)
+    assert waiting(silo) == [
+        row
+        for id in people
+        for row in ((id, "EMAIL", "QUEUED", False, True), (id, "IN_APP", "SENT", True, False))
+    ]
+
+    copy = "" if silo.silo == "center" else "_copy"
+    named = {"id": "", "made": ""} if copy else {"id": "id, ", "made": "gen_random_uuid(), "}
+    silo.sql(_TEMPLATE.format(copy=copy, **named))
+    await silo.tell(people[0])
+    assert [row[1] for row in waiting(silo)].count("IN_APP") == 2
+    assert [row[1] for row in waiting(silo)].count("EMAIL") == 3
+
+
+async def test_nothing_else_can_be_told_than_the_occasions_own_variables(silo: Notified) -> None:
+    with pytest.raises(ValueError, match="other variables"):
+        await silo.tell(silo.user(), variables={"trip_number": "T-1", "patient_id": "MRN-1"})
+    assert waiting(silo) == []
