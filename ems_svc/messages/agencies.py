@@ -44,7 +44,7 @@ def agency(
         status=number(vocabulary_pb2.RegistryStatus, value.status),
         is_active=value.is_active,
         service_area=service_areas.area(primary) if primary else None,
-        pricing_structure=[_rate(rate) for rate in (rates or {}).values()],
+        pricing_structure=[rate_of(each) for each in (rates or {}).values()],
         added_by=str(value.added_by),
         add_time=timestamp(value.added_at),
         service_id=str(value.service_id),
@@ -99,11 +99,15 @@ def registered(event: center.ServiceRegistered) -> Agency:
     )
 
 
-def _rate(rate: AgencyRate) -> pb.AgencyRate:
+def rate_of(rate: AgencyRate) -> pb.AgencyRate:
     return pb.AgencyRate(
         transport_level=words.level(rate.transport_level),
         base_amount=money(rate.base_amount, rate.currency_code),
         per_mile_amount=money(rate.per_mile_amount, rate.currency_code),
+        is_default=rate.is_default,
+        create_time=None if rate.is_default else timestamp(rate.created_at),
+        update_time=None if rate.is_default else timestamp(rate.updated_at),
+        etag=words.etag(rate.row_version),
     )
 
 

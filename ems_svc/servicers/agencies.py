@@ -1,4 +1,4 @@
-"""AgencyService: who an agency is and what it offers."""
+"""AgencyService: who an agency is, what it offers and what it charges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from chassis import auth
 from chassis.clock import Clock
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, Rows
-from chassis.vocabulary import RegistryStatus
+from chassis.vocabulary import RegistryStatus, TransportLevel
+from chassis.wire import amount
+from ems_svc.domain import rates as rules
 from ems_svc.domain.agencies import Agency
 from ems_svc.messages import agencies as messages
 from ems_svc.messages import masks, words
@@ -20,6 +22,7 @@ from ems_svc.messages.announcements import announce
 from ems_svc.repositories import agencies, agency_rates, audit_entries, service_areas
 
 FIRST = ("", UUID(int=0))  # no agency lies before it
+LEVELS = tuple(TransportLevel)  # the lowest first
 
 
 class AgencyServicer(rpc.AgencyServiceServicer):
@@ -70,6 +73,40 @@ class AgencyServicer(rpc.AgencyServiceServicer):
             )
             announce(uow, [event, audited])
             return uow.answered(pb.UpdateAgencyResponse(agency=await _whole(uow, changed)))
+
+    async def ListAgencyRates(
+        self, request: pb.ListAgencyRatesRequest, context: object
+    ) -> pb.ListAgencyRatesResponse:
+        agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
+        known = await agency_rates.of_agency(self._database.read(agency_id), agency_id)
+        after = LEVELS.index(TransportLevel(page.after[0])) + 1 if page.after else 0
+        rates = [
+            known.get(level) or rules.default(agency_id, level, self._clock())
+            for level in LEVELS[after:]
+        ]
+        shown, token = page.cut(rates, lambda rate: (rate.transport_level,))
+        return pb.ListAgencyRatesResponse(
+            agency_rates=[messages.rate_of(rate) for rate in shown], next_page_token=token
+        )
+
+    async def SetAgencyRate(
+        self, request: pb.SetAgencyRateRequest, context: object
+    ) -> pb.SetAgencyRateResponse:
+        agency_id, given, now = auth.tenant(request.agency_id), request.agency_rate, self._clock()
+        level = words.level_of(given.transport_level)
+        amounts = amount(given.base_amount), amount(given.per_mile_amount)
+
+        async with self._database.begin(agency_id) as uow:
+            await agencies.get(uow, agency_id)
+            rate = await agency_rates.lock(uow, rules.default(agency_id, level, now))
+            words.must_match(request.etag, rate.row_version)
+            changed = rate.set(*amounts, now)
+            await agency_rates.save(uow, changed)
+            audited = await audit_entries.record(
+                uow, agency_id, "agency_rate", agency_id, transport_level=level
+            )
+            announce(uow, [audited])
+            return uow.answered(pb.SetAgencyRateResponse(agency_rate=messages.rate_of(changed)))
 
 
 async def _whole(rows: Rows, agency: Agency) -> pb.EmsAgency:

@@ -16,6 +16,7 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import agencies_pb2 as pb
 from medport.ems.v1 import sessions_pb2, sessions_pb2_grpc
 
+from tests.support.ems_rates import set_rate, usd
 from tests.support.ems_silo import Agency, EmsSilo
 from tests.support.ems_trips import run
 from tests.support.front_desk import PASSWORD, bearer
@@ -124,6 +125,51 @@ async def test_what_center_configures_is_copied_if_newer(silo: EmsSilo) -> None:
 
     [trip] = await swift.listed()
     assert trip.loaded_miles > 120
+
+
+async def test_estimates_follow_what_the_agency_charges(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    [by_default] = await swift.listed()
+
+    rate = (await set_rate(swift.agency, usd(100), usd(1, 50), etag="0")).agency_rate
+    stale = await refused(set_rate(swift.agency, usd(1), usd(1), etag="0"))
+
+    assert (rate.is_default, rate.etag, rate.per_mile_amount.nanos) == (False, "1", 500_000_000)
+    assert (stale.code, stale.reason) == (Code.ABORTED, "ETAG_MISMATCH")
+    [estimated] = await swift.listed()
+    assert by_default.revenue_amount != estimated.revenue_amount
+    # (100 + 1.50 x 98.6) x 1.25
+    assert estimated.revenue_amount.units == 309
+    assert estimated.revenue_amount.nanos == 880_000_000
+    request = pb.GetAgencyRequest(agency_id=str(swift.agency.id))
+    agency = (await silo.agencies.GetAgency(request, metadata=swift.agency.admin)).agency
+    assert list(agency.pricing_structure) == [rate]
+
+
+async def test_every_level_has_a_rate_and_only_an_admin_sets_it(silo: EmsSilo) -> None:
+    swift = await silo.agency(radius_miles=0)
+    await set_rate(swift, usd(100), usd(1, 50))
+
+    async def page(token: str = "") -> pb.ListAgencyRatesResponse:
+        request = pb.ListAgencyRatesRequest(agency_id=str(swift.id), page_size=3, page_token=token)
+        return await silo.agencies.ListAgencyRates(request, metadata=swift.dispatcher)
+
+    first = await page()
+    second = await page(first.next_page_token)
+    listed = [*first.agency_rates, *second.agency_rates]
+    assert [(each.transport_level, each.is_default) for each in listed] == [
+        (words.TRANSPORT_LEVEL_OTHER, True),
+        (words.TRANSPORT_LEVEL_BLS, True),
+        (words.TRANSPORT_LEVEL_ALS, False),
+        (words.TRANSPORT_LEVEL_CCT, True),
+    ]
+    assert second.next_page_token == ""
+    for wrong in (usd(-1), {"currency_code": "EUR", "units": 1}, {"units": 1, "nanos": 1}):
+        answer = await refused(set_rate(swift, wrong, usd(1)))
+        assert answer.fields == ["agency_rate.base_amount"]
+    denied = await refused(set_rate(Agency(silo, swift.id, (), swift.dispatcher), usd(1), usd(1)))
+    assert denied.code == Code.PERMISSION_DENIED
 
 
 def standing(agency: Agency, kind: Any, version: int) -> Any:

@@ -18,12 +18,14 @@ import pytest
 from medport.ems.v1 import transport_bids_pb2 as bids
 
 from tests.support.databases import superuser_of
+from tests.support.ems_rates import set_rate, usd
 from tests.support.ems_silo import EmsSilo, outcomes
 from tests.support.ems_trips import Run, run
 from tests.support.waiting import until_blocked
 
 UNIT = "SELECT FROM unit WHERE id = %s FOR UPDATE"
 JOB = "SELECT FROM assignment WHERE id = %s FOR UPDATE"
+RATE = "SELECT FROM agency_rate WHERE agency_id = %s FOR UPDATE"
 BID = "SELECT FROM transport_bid WHERE id = %s FOR UPDATE"
 
 
@@ -158,3 +160,13 @@ async def test_an_agency_has_one_live_bid_however_often_it_asks(silo: EmsSilo) -
 
     assert failures(results) == ["ALREADY_EXISTS"] * 4
     assert silo.sql("SELECT count(*) FROM transport_bid") == [(1,)]
+
+
+async def test_of_two_who_read_the_same_rate_one_sets_it(silo: EmsSilo) -> None:
+    swift = await silo.agency(radius_miles=0)
+    await set_rate(swift, usd(100), usd(1))
+    rivals = [partial(set_rate, swift, usd(each), usd(1), etag="1") for each in (1, 2)]
+
+    results = await race(silo, RATE, str(swift.id), *rivals)
+
+    assert failures(results) == ["ABORTED"]

@@ -184,15 +184,23 @@ Global___OperatingHours: _TypeAlias = OperatingHours  # noqa: Y015
 
 @_typing.final
 class AgencyRate(_message.Message):
-    """What an agency charges for one level."""
+    """What an agency charges for one level: (base + per mile x loaded miles) x priority factor."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSPORT_LEVEL_FIELD_NUMBER: _builtins.int
     BASE_AMOUNT_FIELD_NUMBER: _builtins.int
     PER_MILE_AMOUNT_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     transport_level: _vocabulary_pb2.TransportLevel.ValueType
     """The level."""
+    is_default: _builtins.bool
+    """The agency has set none: this is what everybody charges who has not."""
+    etag: _builtins.str
+    """Names the version read."""
     @_builtins.property
     def base_amount(self) -> _money_pb2.Money:
         """For coming at all."""
@@ -201,16 +209,28 @@ class AgencyRate(_message.Message):
     def per_mile_amount(self) -> _money_pb2.Money:
         """For each mile with the patient aboard."""
 
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first set; absent for a default."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last set; absent for a default."""
+
     def __init__(
         self,
         *,
         transport_level: _vocabulary_pb2.TransportLevel.ValueType = ...,
         base_amount: _money_pb2.Money | None = ...,
         per_mile_amount: _money_pb2.Money | None = ...,
+        is_default: _builtins.bool = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["base_amount", b"base_amount", "per_mile_amount", b"per_mile_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base_amount", b"base_amount", "create_time", b"create_time", "per_mile_amount", b"per_mile_amount", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_amount", b"base_amount", "per_mile_amount", b"per_mile_amount", "transport_level", b"transport_level"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_amount", b"base_amount", "create_time", b"create_time", "etag", b"etag", "is_default", b"is_default", "per_mile_amount", b"per_mile_amount", "transport_level", b"transport_level", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,3 +431,121 @@ class UpdateAgencyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateAgencyResponse: _TypeAlias = UpdateAgencyResponse  # noqa: Y015
+
+@_typing.final
+class ListAgencyRatesRequest(_message.Message):
+    """Asks for one page of an agency's rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    page_size: _builtins.int
+    """Most rows to return; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """Where the page before ended; empty for the first."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgencyRatesRequest: _TypeAlias = ListAgencyRatesRequest  # noqa: Y015
+
+@_typing.final
+class ListAgencyRatesResponse(_message.Message):
+    """One page of rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_RATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def agency_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyRate]:
+        """By level, the lowest first."""
+
+    def __init__(
+        self,
+        *,
+        agency_rates: _abc.Iterable[Global___AgencyRate] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_rates", b"agency_rates", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgencyRatesResponse: _TypeAlias = ListAgencyRatesResponse  # noqa: Y015
+
+@_typing.final
+class SetAgencyRateRequest(_message.Message):
+    """Asks to set what an agency charges for one level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_RATE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    etag: _builtins.str
+    """The etag last read, a default's too; stale: ABORTED. Empty: not compared."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    @_builtins.property
+    def agency_rate(self) -> Global___AgencyRate:
+        """The level, and what it costs from now on."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        agency_rate: Global___AgencyRate | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agency_rate", b"agency_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "agency_rate", b"agency_rate", "etag", b"etag", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAgencyRateRequest: _TypeAlias = SetAgencyRateRequest  # noqa: Y015
+
+@_typing.final
+class SetAgencyRateResponse(_message.Message):
+    """Answers with the rate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_RATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agency_rate(self) -> Global___AgencyRate:
+        """The rate."""
+
+    def __init__(
+        self,
+        *,
+        agency_rate: Global___AgencyRate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agency_rate", b"agency_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_rate", b"agency_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAgencyRateResponse: _TypeAlias = SetAgencyRateResponse  # noqa: Y015

@@ -50,6 +50,16 @@ class AgencyServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyResponse.FromString,
                 _registered_method=True)
+        self.ListAgencyRates = channel.unary_unary(
+                '/medport.ems.v1.AgencyService/ListAgencyRates',
+                request_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesResponse.FromString,
+                _registered_method=True)
+        self.SetAgencyRate = channel.unary_unary(
+                '/medport.ems.v1.AgencyService/SetAgencyRate',
+                request_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateResponse.FromString,
+                _registered_method=True)
 
 
 class AgencyServiceServicer:
@@ -66,7 +76,8 @@ class AgencyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAgencies(self, request, context):
-        """Lists agencies by name; an agency's own users see their agency alone.
+        """Lists agencies by name, without their areas and rates, which GetAgency has; an agency's own
+        users see their agency alone.
 
         Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
@@ -78,6 +89,25 @@ class AgencyServiceServicer:
         """Changes what an agency says of itself; its standing is Center's to change.
 
         Errors: PERMISSION_DENIED; INVALID_ARGUMENT; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgencyRates(self, request, context):
+        """Lists what the agency charges, by level: each level once, whether it is set or the default.
+
+        Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAgencyRate(self, request, context):
+        """Sets what the agency charges for one level; estimates of trips follow at once, bids do not.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ABORTED
+        `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +130,16 @@ def add_AgencyServiceServicer_to_server(servicer, server):
                     servicer.UpdateAgency,
                     request_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyResponse.SerializeToString,
+            ),
+            'ListAgencyRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgencyRates,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesResponse.SerializeToString,
+            ),
+            'SetAgencyRate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAgencyRate,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -184,6 +224,60 @@ class AgencyService:
             '/medport.ems.v1.AgencyService/UpdateAgency',
             medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_agencies__pb2.UpdateAgencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgencyRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AgencyService/ListAgencyRates',
+            medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_agencies__pb2.ListAgencyRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAgencyRate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AgencyService/SetAgencyRate',
+            medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_agencies__pb2.SetAgencyRateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,7 +39,8 @@ class AgencyServiceStub:
     Errors: PERMISSION_DENIED; NOT_FOUND.
     """
     ListAgencies: _grpc.UnaryUnaryMultiCallable[_agencies_pb2.ListAgenciesRequest, _agencies_pb2.ListAgenciesResponse]
-    """Lists agencies by name; an agency's own users see their agency alone.
+    """Lists agencies by name, without their areas and rates, which GetAgency has; an agency's own
+    users see their agency alone.
 
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
@@ -47,6 +48,17 @@ class AgencyServiceStub:
     """Changes what an agency says of itself; its standing is Center's to change.
 
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT; ABORTED `ETAG_MISMATCH`.
+    """
+    ListAgencyRates: _grpc.UnaryUnaryMultiCallable[_agencies_pb2.ListAgencyRatesRequest, _agencies_pb2.ListAgencyRatesResponse]
+    """Lists what the agency charges, by level: each level once, whether it is set or the default.
+
+    Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+    """
+    SetAgencyRate: _grpc.UnaryUnaryMultiCallable[_agencies_pb2.SetAgencyRateRequest, _agencies_pb2.SetAgencyRateResponse]
+    """Sets what the agency charges for one level; estimates of trips follow at once, bids do not.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ABORTED
+    `ETAG_MISMATCH`.
     """
 
 @_typing.type_check_only
@@ -60,7 +72,8 @@ class AgencyServiceAsyncStub(AgencyServiceStub):
     Errors: PERMISSION_DENIED; NOT_FOUND.
     """
     ListAgencies: _aio.UnaryUnaryMultiCallable[_agencies_pb2.ListAgenciesRequest, _agencies_pb2.ListAgenciesResponse]  # type: ignore[assignment]
-    """Lists agencies by name; an agency's own users see their agency alone.
+    """Lists agencies by name, without their areas and rates, which GetAgency has; an agency's own
+    users see their agency alone.
 
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
@@ -68,6 +81,17 @@ class AgencyServiceAsyncStub(AgencyServiceStub):
     """Changes what an agency says of itself; its standing is Center's to change.
 
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT; ABORTED `ETAG_MISMATCH`.
+    """
+    ListAgencyRates: _aio.UnaryUnaryMultiCallable[_agencies_pb2.ListAgencyRatesRequest, _agencies_pb2.ListAgencyRatesResponse]  # type: ignore[assignment]
+    """Lists what the agency charges, by level: each level once, whether it is set or the default.
+
+    Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+    """
+    SetAgencyRate: _aio.UnaryUnaryMultiCallable[_agencies_pb2.SetAgencyRateRequest, _agencies_pb2.SetAgencyRateResponse]  # type: ignore[assignment]
+    """Sets what the agency charges for one level; estimates of trips follow at once, bids do not.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ABORTED
+    `ETAG_MISMATCH`.
     """
 
 class AgencyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -90,7 +114,8 @@ class AgencyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agencies_pb2.ListAgenciesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agencies_pb2.ListAgenciesResponse, _abc.Awaitable[_agencies_pb2.ListAgenciesResponse]]:
-        """Lists agencies by name; an agency's own users see their agency alone.
+        """Lists agencies by name, without their areas and rates, which GetAgency has; an agency's own
+        users see their agency alone.
 
         Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
@@ -104,6 +129,29 @@ class AgencyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what an agency says of itself; its standing is Center's to change.
 
         Errors: PERMISSION_DENIED; INVALID_ARGUMENT; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAgencyRates(
+        self,
+        request: _agencies_pb2.ListAgencyRatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agencies_pb2.ListAgencyRatesResponse, _abc.Awaitable[_agencies_pb2.ListAgencyRatesResponse]]:
+        """Lists what the agency charges, by level: each level once, whether it is set or the default.
+
+        Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAgencyRate(
+        self,
+        request: _agencies_pb2.SetAgencyRateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agencies_pb2.SetAgencyRateResponse, _abc.Awaitable[_agencies_pb2.SetAgencyRateResponse]]:
+        """Sets what the agency charges for one level; estimates of trips follow at once, bids do not.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ABORTED
+        `ETAG_MISMATCH`.
         """
 
 def add_AgencyServiceServicer_to_server(servicer: AgencyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
