@@ -119,6 +119,7 @@ class Scenario:
     raw: Sequence[bytes] = ()
     compression: grpc.Compression | None = None
     reaches: bool = True  # its handler
+    name: str = "now"  # another one for a call beside a call
 
     @property
     def requests(self) -> Sequence[bytes]:
@@ -203,9 +204,9 @@ async def _answers(ways: Ways) -> bool:
 async def play(puppet: Puppet, channel: grpc.aio.Channel, scenario: Scenario) -> Outcome:
     """Make one call to its end at both ends; never raises for its status."""
     scene = Scene()
-    puppet.scenes["now"] = (scene, scenario.serve)
+    puppet.scenes[scenario.name] = (scene, scenario.serve)
     caller = _begin(channel, scenario, scene)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(scenario.timeout or PATIENCE_SECONDS):
         with suppress(grpc.aio.AioRpcError):
             try:
                 await scenario.ask(caller)
@@ -235,7 +236,7 @@ def _begin(channel: grpc.aio.Channel, scenario: Scenario, scene: Scene) -> Calle
     start: Any = getattr(channel, shape)(f"/{SERVICE}/{scenario.kind}")
     call = start(
         *(() if reads else ((*scenario.requests, b"")[0],)),
-        metadata=(*scenario.metadata, (SCENE, "now"), (REQUEST_ID, "puppet-1")),
+        metadata=(*scenario.metadata, (SCENE, scenario.name), (REQUEST_ID, "puppet-1")),
         timeout=scenario.timeout,
         compression=scenario.compression,
     )
