@@ -14,6 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from document import Options
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 ROOT = Path(__file__).resolve().parent.parent
 BUF = Path(sys.executable).parent / "buf"
 
@@ -45,6 +48,33 @@ def breaks(base: Path) -> bool:
     command = [BUF, "breaking", ROOT / "build" / "medport.binpb", "--path", "medport"]
     command += ["--config", rules, "--against", base, "--against-config", rules]
     return subprocess.run(command, check=False).returncode != 0
+
+
+def narrowed(base: Path) -> list[str]:
+    """Return the grants that this contract takes away; buf reads no options but its own."""
+    before, now = grants(base), grants(ROOT / "build" / "medport.binpb")
+    return sorted(
+        f"{method}: {grant}"
+        for method in before.keys() & now.keys()
+        for grant in before[method] - now[method]
+    )
+
+
+def grants(image: Path) -> dict[str, set[str]]:
+    """Return who may call each method, a grant a line."""
+    read = FileDescriptorSet.FromString(image.read_bytes())
+    options = Options(read)
+    return {
+        f"{file.package}.{service.name}.{method.name}": {
+            f"{role} {grant.scope} {grant.permission}"
+            for grant in options.of(method.options)["access"].grants
+            for role in grant.roles
+        }
+        for file in read.file
+        if file.name.startswith("medport/")
+        for service in file.service
+        for method in service.method
+    }
 
 
 def stale(work: Path) -> list[str]:
@@ -80,8 +110,13 @@ def main(arguments: list[str]) -> int:
     wrong = False
     with tempfile.TemporaryDirectory() as scratch:
         base = image_of(arguments[0], Path(scratch) / "base") if arguments else None
-        if base is not None and breaks(base):
-            wrong = True
+        if base is not None:
+            wrong = breaks(base)
+            for grant in narrowed(base):
+                wrong = True
+                sys.stdout.write(
+                    f"who could call it cannot any more (role scope permission): {grant}\n"
+                )
         if names := stale(Path(scratch) / "fresh"):
             wrong = True
             sys.stdout.write("protos/gen is not what the contract generates: make proto\n")

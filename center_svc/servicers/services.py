@@ -75,7 +75,7 @@ class ServiceRegistryServicer(rpc.ServiceRegistryServiceServicer):
         at, given = self._clock(), request.service
         fields = messages.masked(request.update_mask, "service_name", "metadata")
         async with self._database.begin(None) as uow:
-            service = (await services.lock(uow, UUID(request.service_id))).read_as(given.etag)
+            service = (await services.lock(uow, UUID(request.service_id))).read_as(request.etag)
             service = service.describe(
                 given.service_name if "service_name" in fields else service.service_name,
                 dict(given.metadata) if "metadata" in fields else service.metadata,

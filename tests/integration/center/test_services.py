@@ -174,6 +174,7 @@ async def test_the_centers_notes_change_with_the_etag_that_was_read(
         service_id=service.id,
         service=service,
         update_mask=FieldMask(paths=["metadata"]),
+        etag=service.etag,
         request_id=str(uuid4()),
     )
     updated = (await silo.services.UpdateService(update, metadata=admin)).service

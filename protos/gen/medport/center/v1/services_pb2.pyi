@@ -480,13 +480,16 @@ class UpdateServiceRequest(_message.Message):
     SERVICE_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     service_id: _builtins.str
     """The registry entry."""
     request_id: _builtins.str
     """Makes a repeat of this request harmless."""
+    etag: _builtins.str
+    """The etag that the caller read."""
     @_builtins.property
     def service(self) -> Global___ServiceRegistry:
-        """The new values, and the etag that was read."""
+        """The new values."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -499,10 +502,11 @@ class UpdateServiceRequest(_message.Message):
         service: Global___ServiceRegistry | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
         request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "service", b"service", "service_id", b"service_id", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id", "service", b"service", "service_id", b"service_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

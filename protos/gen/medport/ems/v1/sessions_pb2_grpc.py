@@ -140,6 +140,8 @@ class SessionServiceServicer:
 
     def ListVerificationKeys(self, request, context):
         """Lists the public keys that this silo's access tokens are signed with.
+
+        Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -72,7 +72,10 @@ class SessionServiceStub:
     user's and the caller is no administrator.
     """
     ListVerificationKeys: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListVerificationKeysRequest, _sessions_pb2.ListVerificationKeysResponse]
-    """Lists the public keys that this silo's access tokens are signed with."""
+    """Lists the public keys that this silo's access tokens are signed with.
+
+    Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -118,7 +121,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     user's and the caller is no administrator.
     """
     ListVerificationKeys: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListVerificationKeysRequest, _sessions_pb2.ListVerificationKeysResponse]  # type: ignore[assignment]
-    """Lists the public keys that this silo's access tokens are signed with."""
+    """Lists the public keys that this silo's access tokens are signed with.
+
+    Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
+    """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Logs users of the hospital silo in and out, and publishes the keys that prove its tokens."""
@@ -203,6 +209,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sessions_pb2.ListVerificationKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sessions_pb2.ListVerificationKeysResponse, _abc.Awaitable[_sessions_pb2.ListVerificationKeysResponse]]:
-        """Lists the public keys that this silo's access tokens are signed with."""
+        """Lists the public keys that this silo's access tokens are signed with.
+
+        Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
+        """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -53,6 +53,8 @@ class GatewayServiceServicer:
 
     def GetMeshStatus(self, request, context):
         """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers.
+
+        Errors: none of its own; a silo that is out of reach is in `unanswered_silos`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,10 @@ class GatewayServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     GetMeshStatus: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetMeshStatusRequest, _gateway_pb2.GetMeshStatusResponse]
-    """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers."""
+    """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers.
+
+    Errors: none of its own; a silo that is out of reach is in `unanswered_silos`.
+    """
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListRoutesRequest, _gateway_pb2.ListRoutesResponse]
     """Lists every public method, in the order of their names.
 
@@ -47,7 +50,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetMeshStatus: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetMeshStatusRequest, _gateway_pb2.GetMeshStatusResponse]  # type: ignore[assignment]
-    """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers."""
+    """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers.
+
+    Errors: none of its own; a silo that is out of reach is in `unanswered_silos`.
+    """
     ListRoutes: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListRoutesRequest, _gateway_pb2.ListRoutesResponse]  # type: ignore[assignment]
     """Lists every public method, in the order of their names.
 
@@ -63,7 +69,10 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GetMeshStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetMeshStatusResponse, _abc.Awaitable[_gateway_pb2.GetMeshStatusResponse]]:
-        """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers."""
+        """Returns how each silo is doing, as this router sees it; asks no silo, so it always answers.
+
+        Errors: none of its own; a silo that is out of reach is in `unanswered_silos`.
+        """
 
     @_abc_1.abstractmethod
     def ListRoutes(
