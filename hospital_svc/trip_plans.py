@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
-from chassis import ids
+from chassis import auth, ids
 from chassis.unit_of_work import UnitOfWork
+from chassis.vocabulary import TripLeg
+from hospital_svc import audit, decisions
 from hospital_svc.domain import needs, offers
 from hospital_svc.domain.offers import Plan
 from hospital_svc.domain.transport_requests import TransportRequest
@@ -20,43 +22,30 @@ from hospital_svc.repositories import agency_preferences, facility_directory, ho
 ALL_FIELDS = frozenset(pb.TransportRequest.DESCRIPTOR.fields_by_name)
 
 
-async def refuse_unless_active(uow: UnitOfWork, hospital_id: UUID) -> None:
-    hospital = await hospitals.get(uow, hospital_id)
-    needs.refuse_unless_active(hospital.status)
+def asked(given: pb.TransportRequest) -> dict[str, Any]:
+    """Return the columns of the trip that a caller describes, its ends among them."""
+    ends = {name: UUID(getattr(given, name)) for name in messages.ENDS}
+    return messages.columns(given, ALL_FIELDS) | ends
 
 
-async def ends(
-    uow: UnitOfWork, hospital_id: UUID, given: pb.TransportRequest
-) -> Mapping[str, UUID]:
-    """Return the columns of the trip's ends."""
-    origin, destination = UUID(given.origin_facility_id), UUID(given.destination_facility_id)
-    places = await facility_directory.places(uow, origin, destination)
-    return needs.ends(hospital_id, places.get(origin), places.get(destination))
-
-
-async def new_ends(
-    uow: UnitOfWork, trip: TransportRequest, given: pb.TransportRequest, named: Collection[str]
-) -> Mapping[str, UUID]:
-    """Return the columns of a trip's ends of which an update sets those that are named."""
-    whole = pb.TransportRequest()
-    for name in messages.ENDS:
-        value = getattr(given, name) if name in named else str(getattr(trip, name))
-        setattr(whole, name, value)
-    return await ends(uow, trip.hospital_id, whole)
-
-
-async def new(
+async def request(
     uow: UnitOfWork,
     hospital_id: UUID,
-    given: pb.TransportRequest,
-    ends: Mapping[str, Any],
+    asked: Mapping[str, Any],
     *,
-    created_by_id: UUID,
     at: datetime,
-) -> tuple[TransportRequest, Plan]:
-    """Make a trip of what was asked, and plan who is offered it."""
-    asked = messages.columns(given, ALL_FIELDS)
-    needs.refuse_unless_ahead(asked["ready_at"], asked["latest_pickup_at"], at)
+    within: str = needs.RESOURCE,
+) -> pb.TransportRequest:
+    """Ask for the trip whose columns ``asked`` names; return it as it now stands.
+
+    ``within`` is where the caller named them.
+    """
+    needs.refuse_unless_active((await hospitals.get(uow, hospital_id)).status)
+    leg = asked.get("leg", TripLeg.OUTBOUND)
+    named = (asked["origin_facility_id"], asked["destination_facility_id"])
+    found = {**asked, **await ends(uow, hospital_id, leg, *named, within=within)}
+    ahead = asked["ready_at"], asked["latest_pickup_at"], at
+    needs.refuse_unless_ahead(*ahead, within=within)
     plan = offers.plan(
         asked["offer_mode"],
         asked["priority"],
@@ -68,15 +57,41 @@ async def new(
         hospital_id=hospital_id,
         id=ids.new(),
         trip_number=needs.trip_number(at),
-        **asked,
-        **ends,
+        **found,
         offer_expires_at=plan.offer_expires_at,
         requested_at=at,
-        created_by_id=created_by_id,
+        created_by_id=auth.caller().user_id,
         created_at=at,
         updated_at=at,
     )
-    return trip, plan
+    await decisions.write_new(uow, needs.request(trip, plan, by=audit.actor()))
+    await audit.note(uow, hospital_id, decisions.NOUN, trip.id, at=at)
+    return messages.transport_request(trip)
+
+
+async def ends(
+    uow: UnitOfWork,
+    hospital_id: UUID,
+    leg: TripLeg,
+    origin: UUID,
+    destination: UUID,
+    *,
+    within: str,
+) -> Mapping[str, UUID]:
+    """Return the columns of a trip's ends."""
+    places = await facility_directory.places(uow, origin, destination)
+    start, goal = places.get(origin), places.get(destination)
+    return needs.ends(hospital_id, leg, start, goal, within=within)
+
+
+async def new_ends(
+    uow: UnitOfWork, trip: TransportRequest, named: Mapping[str, str], within: str = needs.RESOURCE
+) -> Mapping[str, UUID]:
+    """Return the columns of a trip's ends of which a change names some."""
+    origin, destination = (
+        UUID(named[name]) if name in named else getattr(trip, name) for name in messages.ENDS
+    )
+    return await ends(uow, trip.hospital_id, trip.leg, origin, destination, within=within)
 
 
 async def again(uow: UnitOfWork, trip: TransportRequest, *, at: datetime) -> Plan:

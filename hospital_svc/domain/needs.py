@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.errors import InvalidArgument
-from chassis.vocabulary import RegistryStatus, TripStatus
+from chassis.vocabulary import RegistryStatus, TripLeg, TripStatus
 from hospital_svc.domain.cancellations import refuse_unless_movable
 from hospital_svc.domain.events import TransportRequestCreated, TransportRequestUpdated
 from hospital_svc.domain.offers import Plan
@@ -18,6 +18,8 @@ from hospital_svc.domain.refusals import FacilityInactive, HospitalNotActive
 from hospital_svc.domain.transport_requests import Actor, Decision, Step, TransportRequest
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to mistake on paper
+
+RESOURCE = "transport_request."  # where most requests say what a trip asks
 
 # A change of one of these makes every bid outdated.
 MATERIAL = (
@@ -50,15 +52,25 @@ def refuse_unless_active(status: RegistryStatus) -> None:
         raise HospitalNotActive("the hospital does not take part", state=status)
 
 
-def ends(hospital_id: UUID, origin: Place | None, destination: Place | None) -> dict[str, UUID]:
-    """Return the columns of a trip's ends; the trip leads away from the hospital."""
+def ends(
+    hospital_id: UUID,
+    leg: TripLeg,
+    origin: Place | None,
+    destination: Place | None,
+    *,
+    within: str = RESOURCE,
+) -> dict[str, UUID]:
+    """Return the columns of a trip's ends; it leads away from the hospital, or back to it.
+
+    ``within`` is where the caller named them.
+    """
     wrong: dict[str, str] = {}
-    if origin is None or origin.hospital_id != hospital_id:
-        wrong["transport_request.origin_facility_id"] = "is not one of the hospital's facilities"
-    if destination is None:
-        wrong["transport_request.destination_facility_id"] = "is not in the directory"
+    if why := _foreign(hospital_id if leg is TripLeg.OUTBOUND else None, origin):
+        wrong[f"{within}origin_facility_id"] = why
+    if why := _foreign(hospital_id if leg is TripLeg.RETURN else None, destination):
+        wrong[f"{within}destination_facility_id"] = why
     elif origin == destination:
-        wrong["transport_request.destination_facility_id"] = "must differ from the origin"
+        wrong[f"{within}destination_facility_id"] = "must differ from the origin"
     if wrong or origin is None or destination is None:
         raise InvalidArgument("the trip's ends do not fit", violations=wrong)
     for place in (origin, destination):
@@ -72,9 +84,18 @@ def ends(hospital_id: UUID, origin: Place | None, destination: Place | None) -> 
     }
 
 
-def refuse_unless_ahead(ready_at: datetime, latest_pickup_at: datetime, at: datetime) -> None:
+def _foreign(owner: UUID | None, place: Place | None) -> str:
+    """Say why a trip cannot begin or end there; ``owner`` None takes any hospital's facility."""
+    if owner is not None and (place is None or place.hospital_id != owner):
+        return "is not one of the hospital's facilities"
+    return "is not in the directory" if place is None else ""
+
+
+def refuse_unless_ahead(
+    ready_at: datetime, latest_pickup_at: datetime, at: datetime, *, within: str = RESOURCE
+) -> None:
     """Refuse a pickup period that is over, or ends before it begins."""
-    path = "transport_request.latest_pickup_time"
+    path = f"{within}latest_pickup_time"
     if latest_pickup_at < ready_at:
         raise InvalidArgument(
             "the pickup period is empty", violations={path: "must not lie before ready_time"}

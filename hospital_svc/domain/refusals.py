@@ -55,5 +55,13 @@ class FacilityInUse(FailedPrecondition):
     reason = "FACILITY_IN_USE"
 
 
+class NotOutbound(FailedPrecondition):
+    reason = "NOT_OUTBOUND"
+
+
+class PatientPurged(FailedPrecondition):
+    reason = "PATIENT_PURGED"
+
+
 class PreferenceExists(AlreadyExists):
     reason = "PREFERENCE_EXISTS"

@@ -26,6 +26,8 @@ from hospital_svc.domain.viewers import PHI
 
 ENDS = ("origin_facility_id", "destination_facility_id")  # they bring their hospitals along
 
+AsksForTimes = pb.CreateReturnTransportRequestRequest | pb.DuplicateTransportRequestRequest
+
 # The contract's names of the moments, and the columns'.
 _MOMENTS = {
     "create_time": "created_at",
@@ -132,6 +134,18 @@ def columns(given: pb.TransportRequest, named: Collection[str]) -> dict[str, Any
         ),
     }
     return dict(read() for name, read in readers.items() if name in named)
+
+
+def times(given: AsksForTimes) -> dict[str, Any]:
+    """Return the columns of the pickup period that a request names beside another trip."""
+    return {
+        "ready_at": instant(given.ready_time),
+        "latest_pickup_at": instant(given.latest_pickup_time),
+    }
+
+
+def priority(given: int) -> Priority | None:
+    return member(Priority, words.Priority, given) if given else None
 
 
 def _or(default: Any, wrapper: Any, given: int) -> Any:  # noqa: ANN401 - an enum of the vocabulary

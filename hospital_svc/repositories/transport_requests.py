@@ -52,6 +52,9 @@ EACH = compiled(
 )
 GET = compiled(select(table).where(same_key(table)), into=TransportRequest)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=TransportRequest)
+HOLD = compiled(
+    select(table).where(same_key(table)).with_for_update(read=True), into=TransportRequest
+)
 LOCK_FREE = compiled(
     select(table).where(same_key(table)).with_for_update(skip_locked=True), into=TransportRequest
 )
@@ -128,6 +131,14 @@ def each(uow: UnitOfWork, hospital_id: UUID) -> AsyncGenerator[TransportRequest,
 
 async def get(rows: Rows, hospital_id: UUID, id: UUID) -> TransportRequest:
     request = await rows.optional(GET, hospital_id=hospital_id, id=id)
+    if request is None:
+        raise missing(id)
+    return request
+
+
+async def hold(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> TransportRequest:
+    """Read a request that stays as it is until the transaction ends; others may read it too."""
+    request = await uow.optional(HOLD, hospital_id=hospital_id, id=id)
     if request is None:
         raise missing(id)
     return request
@@ -212,6 +223,14 @@ async def list_newest(
         after_id=after_id and UUID(after_id),
         fetch=fetch,
     )
+
+
+async def get_all(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list[TransportRequest]:
+    """Return the trips in the order of ``ids``; raises NotFound for the first that is not there."""
+    found = {each.id: each for each in await list_named(rows, hospital_id, ids)}
+    if absent := next((id for id in ids if id not in found), None):
+        raise missing(absent)
+    return [found[id] for id in ids]
 
 
 async def list_named(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list[TransportRequest]:

@@ -10,18 +10,17 @@ from medport.hospital.v1 import transport_requests_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock, timestamp
-from chassis.errors import EtagMismatch
 from chassis.field_masks import masked, refuse_missing
 from chassis.interceptors.guards import Context
 from chassis.paging import Paging
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database
 from chassis.vocabulary import CancellationReason
 from chassis.watching import Watching
 from chassis.wire import member
 from hospital_svc import audit, decisions, trip_plans, trip_reading
 from hospital_svc.domain import awards as awarding
-from hospital_svc.domain import cancellations, needs
-from hospital_svc.domain.transport_requests import Decision, TransportRequest
+from hospital_svc.domain import cancellations, follow_ups, needs
+from hospital_svc.domain.transport_requests import Decision
 from hospital_svc.messages import transport_requests as messages
 from hospital_svc.repositories import (
     agency_directory,
@@ -31,8 +30,6 @@ from hospital_svc.repositories import (
     trip_history,
 )
 from hospital_svc.trip_watching import TripWatch
-
-NOUN = "transport_request"
 
 
 class TransportRequestServicer(rpc.TransportRequestServiceServicer):
@@ -54,7 +51,9 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             seen = viewer.sees(trip, self._clock())
             if seen:
                 shown = sorted(seen)
-                await audit.note(uow, hospital_id, NOUN, id, at=self._clock(), fields=shown)
+                await audit.note(
+                    uow, hospital_id, decisions.NOUN, id, at=self._clock(), fields=shown
+                )
             return pb.GetTransportRequestResponse(
                 transport_request=messages.transport_request(trip, seen)
             )
@@ -72,42 +71,65 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             transport_requests=map(messages.transport_request, shown), next_page_token=token
         )
 
+    async def BatchGetTransportRequests(
+        self, request: pb.BatchGetTransportRequestsRequest, context: object
+    ) -> pb.BatchGetTransportRequestsResponse:
+        hospital_id = auth.tenant(request.hospital_id)
+        ids = [UUID(each) for each in request.transport_request_ids]
+        rows = self._database.read(hospital_id)
+        trips = await transport_requests.get_all(rows, hospital_id, ids)
+        return pb.BatchGetTransportRequestsResponse(
+            transport_requests=map(messages.transport_request, trips)
+        )
+
     async def CreateTransportRequest(
         self, request: pb.CreateTransportRequestRequest, context: object
     ) -> pb.CreateTransportRequestResponse:
         hospital_id = auth.tenant(request.hospital_id)
-        refuse_missing(request.transport_request, NOUN)
+        refuse_missing(request.transport_request, decisions.NOUN)
         async with self._database.begin(hospital_id) as uow:
-            await trip_plans.refuse_unless_active(uow, hospital_id)
-            ends = await trip_plans.ends(uow, hospital_id, request.transport_request)
-            at, creator = self._clock(), auth.caller().user_id
-            trip, plan = await trip_plans.new(
-                uow, hospital_id, request.transport_request, ends, created_by_id=creator, at=at
-            )
-            await decisions.write_new(uow, needs.request(trip, plan, by=audit.actor()))
-            await audit.note(uow, hospital_id, NOUN, trip.id, at=at)
-            return uow.answered(
-                pb.CreateTransportRequestResponse(
-                    transport_request=messages.transport_request(trip)
-                )
-            )
+            asked = trip_plans.asked(request.transport_request)
+            trip = await trip_plans.request(uow, hospital_id, asked, at=self._clock())
+            return uow.answered(pb.CreateTransportRequestResponse(transport_request=trip))
+
+    async def CreateReturnTransportRequest(
+        self, request: pb.CreateReturnTransportRequestRequest, context: object
+    ) -> pb.CreateReturnTransportRequestResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
+        async with self._database.begin(hospital_id) as uow:
+            outbound, at = await transport_requests.hold(uow, hospital_id, id), self._clock()
+            back = follow_ups.way_back(outbound, messages.priority(request.priority))
+            asked = back | messages.times(request)
+            trip = await trip_plans.request(uow, hospital_id, asked, at=at, within="")
+            return uow.answered(pb.CreateReturnTransportRequestResponse(transport_request=trip))
+
+    async def DuplicateTransportRequest(
+        self, request: pb.DuplicateTransportRequestRequest, context: object
+    ) -> pb.DuplicateTransportRequestResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
+        priority, patient_id = messages.priority(request.priority), request.patient_id or None
+        async with self._database.begin(hospital_id) as uow:
+            first, at = await transport_requests.hold(uow, hospital_id, id), self._clock()
+            asked = follow_ups.once_more(first, priority, patient_id) | messages.times(request)
+            trip = await trip_plans.request(uow, hospital_id, asked, at=at, within="")
+            return uow.answered(pb.DuplicateTransportRequestResponse(transport_request=trip))
 
     async def UpdateTransportRequest(
         self, request: pb.UpdateTransportRequestRequest, context: object
     ) -> pb.UpdateTransportRequestResponse:
         hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
         given = request.transport_request
-        fields = masked(given, request.update_mask, NOUN)
+        fields = masked(given, request.update_mask, decisions.NOUN)
         changes = messages.columns(given, fields)
         async with self._database.begin(hospital_id) as uow:
-            trip = await _lock(uow, hospital_id, id, request.etag)
+            trip = await decisions.lock(uow, hospital_id, id, request.etag)
             cancellations.refuse_unless_movable(trip)
-            if not fields.isdisjoint(messages.ENDS):
-                changes |= await trip_plans.new_ends(uow, trip, given, fields)
+            if ends := {name: getattr(given, name) for name in fields.intersection(messages.ENDS)}:
+                changes |= await trip_plans.new_ends(uow, trip, ends)
             decision = needs.revise(trip, changes, at=self._clock())
             if "patient_id" in fields:
                 await transport_requests.refuse_second(uow, decision.trip)
-            changed = await _write(uow, decision, fields=sorted(fields))
+            changed = await decisions.settle(uow, decision, fields=sorted(fields))
             return uow.answered(pb.UpdateTransportRequestResponse(transport_request=changed))
 
     async def AwardTransportRequest(
@@ -121,8 +143,10 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             award_id, by, at = ids.new(), audit.actor(), self._clock()
             decision = awarding.give(trip, bid, agency, award_id=award_id, by=by, at=at)
             # After the rules: whoever lost a race learns that the trip is gone, not just changed.
-            _refuse_stale(trip, request.etag)
-            awarded = await _write(uow, decision, bid_id=str(bid.id), award_id=str(award_id))
+            decisions.refuse_stale(trip, request.etag)
+            awarded = await decisions.settle(
+                uow, decision, bid_id=str(bid.id), award_id=str(award_id)
+            )
             deadline = timestamp(decision.awards[0].confirm_deadline_at)
             return uow.answered(
                 pb.AwardTransportRequestResponse(
@@ -135,12 +159,12 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
     ) -> pb.RevokeAwardResponse:
         hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
         async with self._database.begin(hospital_id) as uow:
-            trip = await _lock(uow, hospital_id, id, request.etag)
+            trip = await decisions.lock(uow, hospital_id, id, request.etag)
             award = await awards.find(uow, hospital_id, trip.award_id)
             at, by = self._clock(), audit.actor()
             plan = await trip_plans.again(uow, trip, at=at)
             decision = cancellations.take_back(trip, award, plan, token=ids.new(), by=by, at=at)
-            changed = await _write(uow, decision, award_id=str(trip.award_id))
+            changed = await decisions.settle(uow, decision, award_id=str(trip.award_id))
             return uow.answered(
                 pb.RevokeAwardResponse(transport_request=changed, outcome=_outcome(decision))
             )
@@ -151,12 +175,12 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
         hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
         reason = member(CancellationReason, words.CancellationReason, request.reason)
         async with self._database.begin(hospital_id) as uow:
-            trip = await _lock(uow, hospital_id, id, request.etag)
+            trip = await decisions.lock(uow, hospital_id, id, request.etag)
             note, by, at = request.note or None, audit.actor(), self._clock()
             decision = cancellations.cancel(
                 trip, reason=reason, note=note, token=ids.new(), by=by, at=at
             )
-            changed = await _write(uow, decision, reason=reason)
+            changed = await decisions.settle(uow, decision, reason=reason)
             return uow.answered(
                 pb.CancelTransportRequestResponse(
                     transport_request=changed, outcome=_outcome(decision)
@@ -175,7 +199,9 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             )
             shown, token = page.cut(found, lambda each: [each.sequence])
             if with_notes and any(each.notes for each in shown):
-                await audit.note(uow, hospital_id, NOUN, id, at=self._clock(), fields=["notes"])
+                await audit.note(
+                    uow, hospital_id, decisions.NOUN, id, at=self._clock(), fields=["notes"]
+                )
         steps = [messages.trip_history(each, with_notes=with_notes) for each in shown]
         return pb.ListTripHistoryResponse(trip_history=steps, next_page_token=token)
 
@@ -185,26 +211,6 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
         rows = self._database.read(auth.tenant(request.hospital_id))
         watch = TripWatch(request, rows, context.write)
         await self._watching.watch(watch, watch.interest, request.resume_token)
-
-
-async def _lock(uow: UnitOfWork, hospital_id: UUID, id: UUID, etag: str) -> TransportRequest:
-    trip = await transport_requests.lock(uow, hospital_id, id)
-    _refuse_stale(trip, etag)
-    return trip
-
-
-def _refuse_stale(trip: TransportRequest, etag: str) -> None:
-    if etag not in {"", str(trip.row_version)}:
-        raise EtagMismatch
-
-
-async def _write(uow: UnitOfWork, decision: Decision, **changes: object) -> pb.TransportRequest:
-    """Write what was decided, and the trail of it; return the trip as it now stands."""
-    trip = decision.trip
-    await decisions.write(uow, decision)
-    known = {"status": trip.status, **changes}
-    await audit.note(uow, trip.hospital_id, NOUN, trip.id, at=trip.updated_at, **known)
-    return messages.transport_request(trip)
 
 
 def _outcome(decision: Decision) -> pb.ReleaseOutcome.ValueType:

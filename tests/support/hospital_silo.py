@@ -84,6 +84,7 @@ class HospitalSilo:
     dsn: str
     database: Database
     keys: dict[str, SigningKey]
+    password_hash: str  # made once: it is meant to take long
     hospital_id: UUID = field(default_factory=uuid4)
     trips: TransportRequestServiceAsyncStub = field(init=False)
     bids: ReceivedBidServiceAsyncStub = field(init=False)
@@ -98,10 +99,14 @@ class HospitalSilo:
         self.hospitals = hospitals_pb2_grpc.HospitalServiceStub(self.channel)
         self.preferences = agency_preferences_pb2_grpc.AgencyPreferenceServiceStub(self.channel)
 
+    def of_another_hospital(self) -> HospitalSilo:
+        """Ask the same process in the name of a hospital of its own."""
+        return HospitalSilo(self.channel, self.dsn, self.database, self.keys, self.password_hash)
+
     async def login(self, role: str = "STAFF", hospital_id: UUID | None = None) -> Metadata:
         """Add a user of ``role`` to a hospital, made if need be, and log it in."""
         tenant, user_id = hospital_id or self.hospital_id, uuid4()
-        email, hashed = f"u{user_id.hex}@mercy.example", await Passwords().hash(PASSWORD)
+        email, hashed = f"u{user_id.hex}@mercy.example", self.password_hash
         self.sql(_HOSPITAL, tenant, uuid4(), f"Mercy {tenant.hex[:6]}")
         self.sql(_USER, tenant, user_id, email, hashed, role)
         self.sql(_LOGIN, email, tenant, user_id)
@@ -210,7 +215,8 @@ async def hospital_silo(dsn: str) -> AsyncIterator[HospitalSilo]:
         address = f"127.0.0.1:{process.port}"
         async with grpc.aio.insecure_channel(address, CHANNEL) as channel, database_on(dsn) as own:
             await until(lambda: _is_serving(channel))
-            yield HospitalSilo(channel, dsn, own, keys)
+            hashed = await Passwords().hash(PASSWORD)
+            yield HospitalSilo(channel, dsn, own, keys, hashed)
     finally:
         await process.stop(grace=0)
 

@@ -137,7 +137,7 @@ async def test_a_trip_is_requested_offered_and_accepted_while_center_is_stopped(
         hashed = await Passwords().hash(PASSWORD)
         swift = await EmsSilo(ems, mesh.dsns["ems"], database, hashed).agency()
         await swift.add_unit()
-        mercy = await ward(HospitalSilo(hospital, mesh.dsns["hospital"], own, {}))
+        mercy = await ward(HospitalSilo(hospital, mesh.dsns["hospital"], own, {}, hashed))
         trip_id = await accepted(mercy, swift)
         async with mesh.running("center"):
             await until_read(mesh.dsns["center"], STATUS, {"ACCEPTED"}, trip_id)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from chassis.errors import InvalidArgument
-from chassis.vocabulary import Priority, TransportLevel, TripStatus
+from chassis.vocabulary import Priority, TransportLevel, TripLeg, TripStatus
 from hospital_svc.domain import needs
 from hospital_svc.domain.needs import Place
 from hospital_svc.domain.refusals import FacilityInactive
@@ -68,7 +68,11 @@ def test_a_pickup_in_the_past_is_refused(hours: int) -> None:
 
 def test_a_trip_leads_away_from_the_hospital_to_another_place() -> None:
     here, there = a_place(), a_place(hospital_id=uuid4())
-    assert needs.ends(HOSPITAL, here, there)["destination_hospital_id"] == there.hospital_id
+    there_and = needs.ends(HOSPITAL, TripLeg.OUTBOUND, here, there)
+    assert there_and["destination_hospital_id"] == there.hospital_id
+    assert needs.ends(HOSPITAL, TripLeg.RETURN, there, here)["destination_hospital_id"] == HOSPITAL
+    with pytest.raises(InvalidArgument):
+        needs.ends(HOSPITAL, TripLeg.RETURN, here, there)
     for origin, destination, field in (
         (there, here, "origin_facility_id"),
         (None, here, "origin_facility_id"),
@@ -76,10 +80,10 @@ def test_a_trip_leads_away_from_the_hospital_to_another_place() -> None:
         (here, None, "destination_facility_id"),
     ):
         with pytest.raises(InvalidArgument) as told:
-            needs.ends(HOSPITAL, origin, destination)
+            needs.ends(HOSPITAL, TripLeg.OUTBOUND, origin, destination)
         assert list(told.value.violations) == [f"transport_request.{field}"]
     with pytest.raises(FacilityInactive):
-        needs.ends(HOSPITAL, here, a_place(is_active=False))
+        needs.ends(HOSPITAL, TripLeg.OUTBOUND, here, a_place(is_active=False))
 
 
 def test_trip_numbers_are_for_people() -> None:

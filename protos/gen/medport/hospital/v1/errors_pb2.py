@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n medport/hospital/v1/errors.proto\x12\x13medport.hospital.v1*\x94\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45RROR_REASON_NOT_PENDING\x10\x01\x12\x1d\n\x19\x45RROR_REASON_BID_NOT_LIVE\x10\x02\x12\"\n\x1e\x45RROR_REASON_AGENCY_NOT_ACTIVE\x10\x03\x12$\n ERROR_REASON_HOSPITAL_NOT_ACTIVE\x10\x04\x12\"\n\x1e\x45RROR_REASON_FACILITY_INACTIVE\x10\x05\x12\"\n\x1e\x45RROR_REASON_TRIP_ALREADY_LIVE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_PATIENT_ABOARD\x10\x07\x12\x1b\n\x17\x45RROR_REASON_TRIP_ENDED\x10\x08\x12\x1c\n\x18\x45RROR_REASON_NOT_AWARDED\x10\t\x12)\n%ERROR_REASON_CONFIRMATION_OUTSTANDING\x10\n\x12)\n%ERROR_REASON_CANCELLATION_OUTSTANDING\x10\x0b\x12 \n\x1c\x45RROR_REASON_FACILITY_EXISTS\x10\x0c\x12 \n\x1c\x45RROR_REASON_FACILITY_IN_USE\x10\r\x12\"\n\x1e\x45RROR_REASON_PREFERENCE_EXISTS\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n medport/hospital/v1/errors.proto\x12\x13medport.hospital.v1*\xd4\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45RROR_REASON_NOT_PENDING\x10\x01\x12\x1d\n\x19\x45RROR_REASON_BID_NOT_LIVE\x10\x02\x12\"\n\x1e\x45RROR_REASON_AGENCY_NOT_ACTIVE\x10\x03\x12$\n ERROR_REASON_HOSPITAL_NOT_ACTIVE\x10\x04\x12\"\n\x1e\x45RROR_REASON_FACILITY_INACTIVE\x10\x05\x12\"\n\x1e\x45RROR_REASON_TRIP_ALREADY_LIVE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_PATIENT_ABOARD\x10\x07\x12\x1b\n\x17\x45RROR_REASON_TRIP_ENDED\x10\x08\x12\x1c\n\x18\x45RROR_REASON_NOT_AWARDED\x10\t\x12)\n%ERROR_REASON_CONFIRMATION_OUTSTANDING\x10\n\x12)\n%ERROR_REASON_CANCELLATION_OUTSTANDING\x10\x0b\x12 \n\x1c\x45RROR_REASON_FACILITY_EXISTS\x10\x0c\x12 \n\x1c\x45RROR_REASON_FACILITY_IN_USE\x10\r\x12\"\n\x1e\x45RROR_REASON_PREFERENCE_EXISTS\x10\x0e\x12\x1d\n\x19\x45RROR_REASON_NOT_OUTBOUND\x10\x0f\x12\x1f\n\x1b\x45RROR_REASON_PATIENT_PURGED\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.hospital.v1.errors_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=590
+  _globals['_ERRORREASON']._serialized_end=654
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A live trip begins or ends at the facility."""
     ERROR_REASON_PREFERENCE_EXISTS: _ErrorReason.ValueType  # 14
     """The hospital has a preference for this agency."""
+    ERROR_REASON_NOT_OUTBOUND: _ErrorReason.ValueType  # 15
+    """The trip is a way back already."""
+    ERROR_REASON_PATIENT_PURGED: _ErrorReason.ValueType  # 16
+    """What identified the patient was removed, as the law asks."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the hospital silo's refusals; ErrorInfo.reason is the name without prefix."""
@@ -86,4 +90,8 @@ ERROR_REASON_FACILITY_IN_USE: ErrorReason.ValueType  # 13
 """A live trip begins or ends at the facility."""
 ERROR_REASON_PREFERENCE_EXISTS: ErrorReason.ValueType  # 14
 """The hospital has a preference for this agency."""
+ERROR_REASON_NOT_OUTBOUND: ErrorReason.ValueType  # 15
+"""The trip is a way back already."""
+ERROR_REASON_PATIENT_PURGED: ErrorReason.ValueType  # 16
+"""What identified the patient was removed, as the law asks."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

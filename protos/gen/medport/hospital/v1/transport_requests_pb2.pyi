@@ -475,6 +475,58 @@ class ListTransportRequestsResponse(_message.Message):
 Global___ListTransportRequestsResponse: _TypeAlias = ListTransportRequestsResponse  # noqa: Y015
 
 @_typing.final
+class BatchGetTransportRequestsRequest(_message.Message):
+    """Names the trips to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_IDS_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own, unless the caller may act for any."""
+    @_builtins.property
+    def transport_request_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The trips, each once."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "transport_request_ids", b"transport_request_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTransportRequestsRequest: _TypeAlias = BatchGetTransportRequestsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTransportRequestsResponse(_message.Message):
+    """Returns the trips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransportRequest]:
+        """All of them, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        transport_requests: _abc.Iterable[Global___TransportRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_requests", b"transport_requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTransportRequestsResponse: _TypeAlias = BatchGetTransportRequestsResponse  # noqa: Y015
+
+@_typing.final
 class CreateTransportRequestRequest(_message.Message):
     """Describes the trip to ask for."""
 
@@ -529,6 +581,152 @@ class CreateTransportRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateTransportRequestResponse: _TypeAlias = CreateTransportRequestResponse  # noqa: Y015
+
+@_typing.final
+class CreateReturnTransportRequestRequest(_message.Message):
+    """Names the outbound trip, and says when the way back shall be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    READY_TIME_FIELD_NUMBER: _builtins.int
+    LATEST_PICKUP_TIME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own, unless the caller may act for any."""
+    transport_request_id: _builtins.str
+    """The outbound trip."""
+    priority: _vocabulary_pb2.Priority.ValueType
+    """How urgent it is; unspecified: as the other one was."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    @_builtins.property
+    def ready_time(self) -> _timestamp_pb2.Timestamp:
+        """From when the patient can be picked up."""
+
+    @_builtins.property
+    def latest_pickup_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the patient must be picked up; not before ready_time, and still to come."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        ready_time: _timestamp_pb2.Timestamp | None = ...,
+        latest_pickup_time: _timestamp_pb2.Timestamp | None = ...,
+        priority: _vocabulary_pb2.Priority.ValueType = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latest_pickup_time", b"latest_pickup_time", "ready_time", b"ready_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "latest_pickup_time", b"latest_pickup_time", "priority", b"priority", "ready_time", b"ready_time", "request_id", b"request_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReturnTransportRequestRequest: _TypeAlias = CreateReturnTransportRequestRequest  # noqa: Y015
+
+@_typing.final
+class CreateReturnTransportRequestResponse(_message.Message):
+    """Returns the way back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request(self) -> Global___TransportRequest:
+        """The trip, open for bids."""
+
+    def __init__(
+        self,
+        *,
+        transport_request: Global___TransportRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReturnTransportRequestResponse: _TypeAlias = CreateReturnTransportRequestResponse  # noqa: Y015
+
+@_typing.final
+class DuplicateTransportRequestRequest(_message.Message):
+    """Names the trip to ask for once more, and says when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    READY_TIME_FIELD_NUMBER: _builtins.int
+    LATEST_PICKUP_TIME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    PATIENT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own, unless the caller may act for any."""
+    transport_request_id: _builtins.str
+    """The trip whose needs are taken over."""
+    priority: _vocabulary_pb2.Priority.ValueType
+    """How urgent it is; unspecified: as the other one was."""
+    patient_id: _builtins.str
+    """Another patient, of whom special_requirements, origin_detail and destination_detail are not known
+    then; empty: the same one.
+    """
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    @_builtins.property
+    def ready_time(self) -> _timestamp_pb2.Timestamp:
+        """From when the patient can be picked up."""
+
+    @_builtins.property
+    def latest_pickup_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the patient must be picked up; not before ready_time, and still to come."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        ready_time: _timestamp_pb2.Timestamp | None = ...,
+        latest_pickup_time: _timestamp_pb2.Timestamp | None = ...,
+        priority: _vocabulary_pb2.Priority.ValueType = ...,
+        patient_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latest_pickup_time", b"latest_pickup_time", "ready_time", b"ready_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "latest_pickup_time", b"latest_pickup_time", "patient_id", b"patient_id", "priority", b"priority", "ready_time", b"ready_time", "request_id", b"request_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateTransportRequestRequest: _TypeAlias = DuplicateTransportRequestRequest  # noqa: Y015
+
+@_typing.final
+class DuplicateTransportRequestResponse(_message.Message):
+    """Returns the new trip."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request(self) -> Global___TransportRequest:
+        """The trip, open for bids."""
+
+    def __init__(
+        self,
+        *,
+        transport_request: Global___TransportRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateTransportRequestResponse: _TypeAlias = DuplicateTransportRequestResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTransportRequestRequest(_message.Message):

@@ -47,10 +47,25 @@ class TransportRequestServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTransportRequestsRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTransportRequestsResponse.FromString,
                 _registered_method=True)
+        self.BatchGetTransportRequests = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/BatchGetTransportRequests',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsResponse.FromString,
+                _registered_method=True)
         self.CreateTransportRequest = channel.unary_unary(
                 '/medport.hospital.v1.TransportRequestService/CreateTransportRequest',
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestResponse.FromString,
+                _registered_method=True)
+        self.CreateReturnTransportRequest = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/CreateReturnTransportRequest',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestResponse.FromString,
+                _registered_method=True)
+        self.DuplicateTransportRequest = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/DuplicateTransportRequest',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestResponse.FromString,
                 _registered_method=True)
         self.UpdateTransportRequest = channel.unary_unary(
                 '/medport.hospital.v1.TransportRequestService/UpdateTransportRequest',
@@ -110,6 +125,16 @@ class TransportRequestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetTransportRequests(self, request, context):
+        """Reads up to 500 of the hospital's trips as they stand at one moment, in the order asked, without
+        what identifies the patient. One that is not there fails all.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND for any of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateTransportRequest(self, request, context):
         """Asks for a transport: agencies may bid from now on. It leads away from one of the hospital's
         facilities.
@@ -117,6 +142,31 @@ class TransportRequestServiceServicer:
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED;
         FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`; ALREADY_EXISTS
         `TRIP_ALREADY_LIVE`, whose metadata names the live one as transport_request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateReturnTransportRequest(self, request, context):
+        """Asks for the way back of an outbound trip: its ends change places, patient and needs stay, and
+        nothing else is taken over. It can be asked for while the outbound trip is still under way.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `NOT_OUTBOUND`, `TRIP_ENDED` for
+        one that was called off or given up, `PATIENT_PURGED`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose
+        metadata names the live one as transport_request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DuplicateTransportRequest(self, request, context):
+        """Asks for a trip with the needs of another one and new times, whatever became of that one.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `PATIENT_PURGED`, `NOT_OUTBOUND`
+        for another patient on a way back; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose metadata names the
+        live one as transport_request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,10 +258,25 @@ def add_TransportRequestServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTransportRequestsRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListTransportRequestsResponse.SerializeToString,
             ),
+            'BatchGetTransportRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetTransportRequests,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsResponse.SerializeToString,
+            ),
             'CreateTransportRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTransportRequest,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestResponse.SerializeToString,
+            ),
+            'CreateReturnTransportRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateReturnTransportRequest,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestResponse.SerializeToString,
+            ),
+            'DuplicateTransportRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.DuplicateTransportRequest,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestResponse.SerializeToString,
             ),
             'UpdateTransportRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateTransportRequest,
@@ -312,6 +377,33 @@ class TransportRequestService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetTransportRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/BatchGetTransportRequests',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.BatchGetTransportRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateTransportRequest(request,
             target,
             options=(),
@@ -328,6 +420,60 @@ class TransportRequestService:
             '/medport.hospital.v1.TransportRequestService/CreateTransportRequest',
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateTransportRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateReturnTransportRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/CreateReturnTransportRequest',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CreateReturnTransportRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DuplicateTransportRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/DuplicateTransportRequest',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DuplicateTransportRequestResponse.FromString,
             options,
             channel_credentials,
             insecure,

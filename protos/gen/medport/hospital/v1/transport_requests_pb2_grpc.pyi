@@ -48,6 +48,12 @@ class TransportRequestServiceStub:
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
     """
+    BatchGetTransportRequests: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.BatchGetTransportRequestsRequest, _transport_requests_pb2.BatchGetTransportRequestsResponse]
+    """Reads up to 500 of the hospital's trips as they stand at one moment, in the order asked, without
+    what identifies the patient. One that is not there fails all.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND for any of them.
+    """
     CreateTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.CreateTransportRequestRequest, _transport_requests_pb2.CreateTransportRequestResponse]
     """Asks for a transport: agencies may bid from now on. It leads away from one of the hospital's
     facilities.
@@ -55,6 +61,23 @@ class TransportRequestServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED;
     FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`; ALREADY_EXISTS
     `TRIP_ALREADY_LIVE`, whose metadata names the live one as transport_request_id.
+    """
+    CreateReturnTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.CreateReturnTransportRequestRequest, _transport_requests_pb2.CreateReturnTransportRequestResponse]
+    """Asks for the way back of an outbound trip: its ends change places, patient and needs stay, and
+    nothing else is taken over. It can be asked for while the outbound trip is still under way.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `NOT_OUTBOUND`, `TRIP_ENDED` for
+    one that was called off or given up, `PATIENT_PURGED`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose
+    metadata names the live one as transport_request_id.
+    """
+    DuplicateTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.DuplicateTransportRequestRequest, _transport_requests_pb2.DuplicateTransportRequestResponse]
+    """Asks for a trip with the needs of another one and new times, whatever became of that one.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `PATIENT_PURGED`, `NOT_OUTBOUND`
+    for another patient on a way back; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose metadata names the
+    live one as transport_request_id.
     """
     UpdateTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.UpdateTransportRequestRequest, _transport_requests_pb2.UpdateTransportRequestResponse]
     """Changes what a trip asks, until the patient is aboard. A new level, capabilities, facility,
@@ -126,6 +149,12 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
     """
+    BatchGetTransportRequests: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.BatchGetTransportRequestsRequest, _transport_requests_pb2.BatchGetTransportRequestsResponse]  # type: ignore[assignment]
+    """Reads up to 500 of the hospital's trips as they stand at one moment, in the order asked, without
+    what identifies the patient. One that is not there fails all.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND for any of them.
+    """
     CreateTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.CreateTransportRequestRequest, _transport_requests_pb2.CreateTransportRequestResponse]  # type: ignore[assignment]
     """Asks for a transport: agencies may bid from now on. It leads away from one of the hospital's
     facilities.
@@ -133,6 +162,23 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED;
     FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`; ALREADY_EXISTS
     `TRIP_ALREADY_LIVE`, whose metadata names the live one as transport_request_id.
+    """
+    CreateReturnTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.CreateReturnTransportRequestRequest, _transport_requests_pb2.CreateReturnTransportRequestResponse]  # type: ignore[assignment]
+    """Asks for the way back of an outbound trip: its ends change places, patient and needs stay, and
+    nothing else is taken over. It can be asked for while the outbound trip is still under way.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `NOT_OUTBOUND`, `TRIP_ENDED` for
+    one that was called off or given up, `PATIENT_PURGED`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose
+    metadata names the live one as transport_request_id.
+    """
+    DuplicateTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.DuplicateTransportRequestRequest, _transport_requests_pb2.DuplicateTransportRequestResponse]  # type: ignore[assignment]
+    """Asks for a trip with the needs of another one and new times, whatever became of that one.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `PATIENT_PURGED`, `NOT_OUTBOUND`
+    for another patient on a way back; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose metadata names the
+    live one as transport_request_id.
     """
     UpdateTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.UpdateTransportRequestRequest, _transport_requests_pb2.UpdateTransportRequestResponse]  # type: ignore[assignment]
     """Changes what a trip asks, until the patient is aboard. A new level, capabilities, facility,
@@ -215,6 +261,18 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchGetTransportRequests(
+        self,
+        request: _transport_requests_pb2.BatchGetTransportRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.BatchGetTransportRequestsResponse, _abc.Awaitable[_transport_requests_pb2.BatchGetTransportRequestsResponse]]:
+        """Reads up to 500 of the hospital's trips as they stand at one moment, in the order asked, without
+        what identifies the patient. One that is not there fails all.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND for any of them.
+        """
+
+    @_abc_1.abstractmethod
     def CreateTransportRequest(
         self,
         request: _transport_requests_pb2.CreateTransportRequestRequest,
@@ -226,6 +284,35 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED;
         FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`; ALREADY_EXISTS
         `TRIP_ALREADY_LIVE`, whose metadata names the live one as transport_request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateReturnTransportRequest(
+        self,
+        request: _transport_requests_pb2.CreateReturnTransportRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.CreateReturnTransportRequestResponse, _abc.Awaitable[_transport_requests_pb2.CreateReturnTransportRequestResponse]]:
+        """Asks for the way back of an outbound trip: its ends change places, patient and needs stay, and
+        nothing else is taken over. It can be asked for while the outbound trip is still under way.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `NOT_OUTBOUND`, `TRIP_ENDED` for
+        one that was called off or given up, `PATIENT_PURGED`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose
+        metadata names the live one as transport_request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def DuplicateTransportRequest(
+        self,
+        request: _transport_requests_pb2.DuplicateTransportRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.DuplicateTransportRequestResponse, _abc.Awaitable[_transport_requests_pb2.DuplicateTransportRequestResponse]]:
+        """Asks for a trip with the needs of another one and new times, whatever became of that one.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `HOSPITAL_NOT_ACTIVE`, `FACILITY_INACTIVE`, `PATIENT_PURGED`, `NOT_OUTBOUND`
+        for another patient on a way back; ALREADY_EXISTS `TRIP_ALREADY_LIVE`, whose metadata names the
+        live one as transport_request_id.
         """
 
     @_abc_1.abstractmethod
