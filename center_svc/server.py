@@ -16,6 +16,7 @@ from medport.center.v1 import (
     services_pb2_grpc,
     sessions_pb2_grpc,
     system_configurations_pb2_grpc,
+    users_pb2_grpc,
 )
 from medport.ems.events.v1 import event_log_pb2 as ems_log
 from medport.ems.events.v1 import signing_keys_pb2 as ems_keys
@@ -41,6 +42,7 @@ from center_svc.servicers.consumers import ConsumerServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
+from center_svc.servicers.users import UserServicer
 from center_svc.timers import idempotency_keys
 from center_svc.timers.sla_timers import SlaSweep
 from chassis import idempotency_sweep
@@ -166,8 +168,10 @@ def _servicers(
     registry = ServiceRegistryServicer(database, kit.clock, paging)
     configuration = ConfigurationServicer(database, kit.clock, paging)
     followed = ConsumerServicer(database, kit.clock, paging)
+    users = UserServicer(database, kit.clock, paging, identity)
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
+        (users_pb2_grpc.add_UserServiceServicer_to_server, users),
         (services.add_ServiceRegistryServiceServicer_to_server, registry),
         (settings.add_ConfigurationServiceServicer_to_server, configuration),
         (consumers.add_ConsumerServiceServicer_to_server, followed),

@@ -43,6 +43,7 @@ class Login:
 @dataclass(frozen=True, slots=True)
 class Account:
     user_id: UUID
+    email: str
     password_hash: str | None
     is_active: bool
     role: str
@@ -77,11 +78,18 @@ class AccountRows:
             update(user)
             .where(the_user, user.c.is_active, user.c.password_hash == bindparam("verified"))
             .values(last_login_at=bindparam("at"), password_hash=bindparam("kept"))
+            .returning(*_columns(user)),
+            into=Account,
         )
-        self._set_password = compiled(
-            update(user)
-            .where(the_user, user.c.is_active)
-            .values(password_hash=bindparam("kept"), updated_at=bindparam("at"))
+        chosen = {
+            "password_hash": bindparam("kept"),
+            "updated_at": bindparam("at"),
+            "row_version": user.c.row_version + 1,
+        }
+        active = update(user).where(the_user, user.c.is_active).values(chosen)
+        self._set_password = compiled(active)
+        self._change_password = compiled(
+            active.where(user.c.password_hash == bindparam("verified"))
         )
         owning = null().label("tenant") if tenant is None else login.c[tenant]
         by_email = login.c.email == bindparam("email")
@@ -103,13 +111,14 @@ class AccountRows:
 
     async def log_in(
         self, uow: UnitOfWork, login: Login, *, verified: str, kept: str, at: datetime
-    ) -> bool:
+    ) -> Account | None:
         """Note a login, if the user is still active and ``verified`` still the password's hash.
 
-        ``kept`` takes its place: the same, or the same password under today's parameters.
+        ``kept`` takes its place: the same, or the same password under today's parameters. Returns
+        the account as it is now, for its role may have changed while the password was hashed.
         """
         known = {"tenant": login.tenant, "user_id": login.user_id}
-        return await uow.execute(self._log_in, **known, verified=verified, kept=kept, at=at) == 1
+        return await uow.optional(self._log_in, **known, verified=verified, kept=kept, at=at)
 
     async def set_password(
         self, uow: UnitOfWork, login: Login, password_hash: str, at: datetime
@@ -118,21 +127,36 @@ class AccountRows:
         known = {"tenant": login.tenant, "user_id": login.user_id}
         return await uow.execute(self._set_password, **known, kept=password_hash, at=at) == 1
 
+    async def change_password(
+        self, uow: UnitOfWork, login: Login, *, verified: str, kept: str, at: datetime
+    ) -> bool:
+        """Replace an active user's password, if ``verified`` is still its hash; else False."""
+        known = {"tenant": login.tenant, "user_id": login.user_id}
+        changed = await uow.execute(
+            self._change_password, **known, verified=verified, kept=kept, at=at
+        )
+        return changed == 1
+
 
 def _account(user: Table) -> Select[Any]:
+    return select(*_columns(user))
+
+
+def _columns(user: Table) -> list[ColumnElement[Any]]:
     none: ColumnElement[Any] = literal_column("ARRAY[]::text[]").label(
         "permissions"
     )  # only Center's users have any
     permissions = user.c.get("permissions", none)
     unit_id = user.c.get("unit_id", null().label("unit_id"))  # only a crew has one
-    return select(
+    return [
         user.c.id.label("user_id"),
+        user.c.email,
         user.c.password_hash,
         user.c.is_active,
         user.c.role,
         permissions,
         unit_id,
-    )
+    ]
 
 
 def _login(tenant: UUID | None, user_id: UUID) -> Login:

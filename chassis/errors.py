@@ -57,6 +57,17 @@ class RequestIdReused(InvalidArgument):
         )
 
 
+class WrongPassword(InvalidArgument):
+    """The caller does not know the password that it would change."""
+
+    reason = "WRONG_PASSWORD"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the old password is wrong", violations={"old_password": "is not the caller's"}
+        )
+
+
 class Unauthenticated(Refusal):
     reason = "UNAUTHENTICATED"
 
@@ -80,6 +91,15 @@ class AlreadyExists(Refusal):
 
 class FailedPrecondition(Refusal):
     reason = "FAILED_PRECONDITION"
+
+
+class LastAdministrator(FailedPrecondition):
+    """Nobody would be left to manage users, nor to make somebody an administrator again."""
+
+    reason = "LAST_ADMINISTRATOR"
+
+    def __init__(self) -> None:
+        super().__init__("nobody else could manage users")
 
 
 class Aborted(Refusal):

@@ -41,7 +41,7 @@ class LoginThrottle:
 
     async def count(self, database: Database, email: str, at: datetime) -> None:
         """Count an attempt; raises RateLimited when there were too many."""
-        async with database.begin(None) as uow:
+        async with database.aside(None) as uow:
             if await uow.optional(self._count, email=email, at=at, since=at - WINDOW):
                 return
             began = await uow.optional(self._window, email=email)

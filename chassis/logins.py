@@ -1,20 +1,23 @@
-"""Passwords at work: logging in, and setting one with a one-time token."""
+"""Passwords at work: logging in, changing one, and setting one with a one-time token."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
-from chassis import passwords
+from chassis import auth, passwords
 from chassis.account_rows import Account, Login, login_name
 from chassis.clock import Clock
-from chassis.errors import Unauthenticated
+from chassis.errors import Unauthenticated, WrongPassword
 from chassis.identity_rows import IdentityRows
 from chassis.passwords import Passwords
 from chassis.session_rows import RevokeReason
 from chassis.sessions import Client, Opened, Sessions
 from chassis.signing_keys import SigningKeys
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 
 
 def _refused() -> Unauthenticated:
@@ -27,7 +30,6 @@ class _Attempt:
 
     email: str
     login: Login
-    account: Account
     verified: str
     kept: str
 
@@ -74,7 +76,7 @@ class Logins:
             kept = known
             if passwords.is_outdated(known):
                 kept = await self._passwords.hash(password)
-            return await self._open(_Attempt(email, login, account, known, kept), client)
+            return await self._open(_Attempt(email, login, known, kept), client)
 
     async def redeem(self, email: str, text: str, new_password: str) -> None:
         """Set a password with a one-time token, and end whatever the old one began.
@@ -93,10 +95,44 @@ class Logins:
             used = await self._rows.one_time.use(uow, login, text, now)
             if not used or not await self._accounts.set_password(uow, login, password_hash, now):
                 raise refusal
-            await self._rows.sessions.revoke_all(
-                uow, login.tenant, login.user_id, reason=RevokeReason.PASSWORD_CHANGED, at=now
+            await self._forget(uow, login, email)
+
+    @asynccontextmanager
+    async def changing(self, tenant: UUID | None, old: str, new: str) -> AsyncIterator[UnitOfWork]:
+        """Change the caller's own password, and end whatever the old one began.
+
+        Yields the transaction that does it. Raises WrongPassword, and RateLimited as ``create``.
+        """
+        login = Login(tenant, auth.caller().user_id)
+        account = await self._accounts.get(self._database.read(tenant), login)
+        known = account.password_hash if account else None
+        async with self._attempts:
+            if account is not None:
+                await self._rows.throttle.count(self._database, account.email, self._clock())
+            right = await self._passwords.verify(old, known)
+        kept = await self._passwords.hash(new) if right else ""
+        # The request id is claimed first: a repeat finds the old password changed by itself.
+        async with self._database.begin(tenant) as uow:
+            if account is None or known is None or not right:
+                raise WrongPassword
+            changed = await self._accounts.change_password(
+                uow, login, verified=known, kept=kept, at=self._clock()
             )
-            await self._rows.throttle.clear(uow, email)
+            if not changed:
+                raise WrongPassword  # disabled, or changed meanwhile
+            await self._forget(uow, login, account.email)
+            yield uow
+
+    async def _forget(self, uow: UnitOfWork, login: Login, email: str) -> None:
+        """End every session that began with a password which is none any more."""
+        await self._rows.sessions.revoke_all(
+            uow,
+            login.tenant,
+            login.user_id,
+            reason=RevokeReason.PASSWORD_CHANGED,
+            at=self._clock(),
+        )
+        await self._rows.throttle.clear(uow, email)
 
     async def _known(self, email: str) -> tuple[Login | None, Account | None]:
         login = await self._accounts.find(self._database.read(None), email)
@@ -107,9 +143,10 @@ class Logins:
     async def _open(self, right: _Attempt, client: Client) -> Opened:
         key, login, at = await self._keys.current(), right.login, self._clock()
         async with self._database.begin(login.tenant) as uow:
-            if not await self._accounts.log_in(
+            account = await self._accounts.log_in(
                 uow, login, verified=right.verified, kept=right.kept, at=at
-            ):
+            )
+            if account is None:
                 raise _refused()  # disabled, or given another password, while this one was hashed
             await self._rows.throttle.clear(uow, right.email)
-            return await self._sessions.open(uow, right.account, login, client, key)
+            return await self._sessions.open(uow, account, login, client, key)

@@ -158,7 +158,7 @@ class Process:
             availability.guard(self._name, self._availability),
             access.guard(self._silo.authenticate),
             validation.guard,
-            idempotency.guard,
+            idempotency.guard(self._settings.key_encryption_key),
         ]
 
     def _lost_one(self) -> None:

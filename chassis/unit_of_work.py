@@ -166,6 +166,23 @@ class Database:
         if announced:
             self.after_commit()
 
+    @asynccontextmanager
+    async def aside(self, tenant: UUID | None) -> AsyncIterator[UnitOfWork]:
+        """Open a transaction beside that of the RPC under way: it stands whatever becomes of that.
+
+        It claims no request id, which is the use case's to claim.
+        """
+        current = call.current()
+        promise = current.idempotency if current else None
+        if current is not None:
+            current.idempotency = None
+        try:
+            async with self.begin(tenant) as uow:
+                yield uow
+        finally:
+            if current is not None:
+                current.idempotency = promise
+
     def read(self, tenant: UUID | None) -> Rows:
         """Read ``tenant``'s rows outside of any transaction: each statement sees its own moment."""
         return _Reading(self._pool, tenant)

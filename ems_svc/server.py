@@ -188,7 +188,7 @@ def _servicers(
     jobs, consumers = assignments_pb2_grpc, consumers_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
-        (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
+        (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (agencies.add_AgencyServiceServicer_to_server, AgencyServicer(*parts)),
         (units.add_UnitServiceServicer_to_server, UnitServicer(*parts)),
         (areas.add_ServiceAreaServiceServicer_to_server, ServiceAreaServicer(*parts)),

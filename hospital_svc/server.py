@@ -191,7 +191,7 @@ def _servicers(
     preferences, consumers = agency_preferences_pb2_grpc, consumers_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
-        (users.add_UserServiceServicer_to_server, UserServicer(*parts)),
+        (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),
         (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
         (facilities.add_FacilityServiceServicer_to_server, FacilityServicer(*parts)),

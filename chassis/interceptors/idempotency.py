@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from chassis.call import Idempotency
 from chassis.idempotency import Replayed
-from chassis.interceptors.guards import Rpc
+from chassis.interceptors.guards import Guard, Rpc
 
 
-@asynccontextmanager
-async def guard(rpc: Rpc) -> AsyncIterator[None]:
-    """Hand the unit of work what it claims, and answer from the store what was answered before."""
-    if rpc.method.type != "unary" or not rpc.method.is_idempotent or rpc.call.principal is None:
-        yield
-        return
-    rpc.call.idempotency = Idempotency(
-        method=rpc.method.path,
-        request_id=UUID(rpc.request.request_id),
-        request_hash=hashlib.sha256(rpc.request.SerializeToString(deterministic=True)).digest(),
-    )
-    try:
-        yield
-    except Replayed as replayed:
-        rpc.answer = replayed.response
+def guard(secret: bytes) -> Guard:
+    """Make the guard; ``secret`` is the silo's key-encryption key."""
+    key = HKDF(SHA256(), 32, salt=None, info=b"medport request hashes").derive(secret)
+
+    @asynccontextmanager
+    async def repeatable(rpc: Rpc) -> AsyncIterator[None]:
+        """Hand the unit of work what it claims, and answer from the store what was answered."""
+        if rpc.method.type != "unary" or not rpc.method.is_idempotent or rpc.call.principal is None:
+            yield
+            return
+        rpc.call.idempotency = Idempotency(
+            method=rpc.method.path,
+            request_id=UUID(rpc.request.request_id),
+            request_hash=_hash(rpc, key),
+        )
+        try:
+            yield
+        except Replayed as replayed:
+            rpc.answer = replayed.response
+
+    return repeatable
+
+
+def _hash(rpc: Rpc, key: bytes) -> bytes:
+    """Tell one payload from another, for a day, in the database.
+
+    Who steals that day's rows must not find the passwords whose hash it would be, so that those
+    are hashed with a key.
+    """
+    payload: bytes = rpc.request.SerializeToString(deterministic=True)
+    if rpc.method.takes_secrets:
+        return hmac.digest(key, payload, "sha256")
+    return hashlib.sha256(payload).digest()

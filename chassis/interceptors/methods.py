@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from google.api.field_behavior_pb2 import FieldBehavior, field_behavior
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -44,6 +45,7 @@ class Method:
     is_read: bool  # it changes nothing
     is_idempotent: bool  # it changes something, once per request id
     tenant_field: str  # the request's field 1, if that names a tenant (contract, rule 4)
+    takes_secrets: bool = False  # a password, say, which must not be guessed from a stored hash
 
     @property
     def streams_answers(self) -> bool:
@@ -79,6 +81,10 @@ def _described(method: MethodDescriptor) -> Method:
             and "request_id" in method.input_type.fields_by_name
         ),
         tenant_field=_tenant_field(method),
+        takes_secrets=any(
+            FieldBehavior.INPUT_ONLY in field.GetOptions().Extensions[field_behavior]
+            for field in method.input_type.fields
+        ),
     )
 
 

@@ -8,14 +8,14 @@ from medport.center.events.v1 import services_pb2 as center
 from medport.common.v1 import vocabulary_pb2
 
 from chassis import ids
-from chassis.account_rows import Login
+from chassis.account_rows import Login, login_name
 from chassis.clock import Clock, instant
 from chassis.errors import AlreadyExists
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import BidStatus, RegistryStatus
 from ems_svc.domain.events import AgencyProvisioned
-from ems_svc.domain.users import UserRole
+from ems_svc.domain.users import User, UserRole
 from ems_svc.messages import agencies as messages
 from ems_svc.messages.announcements import announce
 from ems_svc.repositories import (
@@ -70,16 +70,17 @@ async def _invite_admin(
         await identity.accounts.add(uow, email, login)
     except AlreadyExists:  # one address, one login: the agency exists, Center sees who answers
         return
-    await users.add(
-        uow,
-        login,
-        email=email,
+    user = User.new(
+        agency_id=login.tenant,
+        id=login.user_id,
+        email=login_name(email),
         name=event.agency.contact_name or email,
         role=UserRole.ADMIN,
         phone=event.agency.phone or None,
         unit_id=None,
         at=at,
     )
+    await users.add(uow, user)
     await identity.one_time.invite(
         uow,
         login,

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, insert, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from chassis.account_rows import Login, login_name
 from chassis.errors import NotFound
-from chassis.sql import compiled
+from chassis.sql import columns, compiled, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
-from ems_svc.domain.users import UserRole
+from ems_svc.domain.users import Filter, User, UserRole
 from ems_svc.tables import ems_agency_user as table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """A user without the password's hash, which only logins read."""
-
-    agency_id: UUID
-    id: UUID
-    email: str
-    name: str
-    role: UserRole
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
-    row_version: int
-    phone: str | None
-    unit_id: UUID | None
-    last_login_at: datetime | None
-
 
 FIRST = UUID(int=0)  # no id lies before it
 
@@ -47,52 +37,78 @@ _ADDED = (
     "created_at",
     "updated_at",
 )
+_SAVED = ("name", "role", "is_active", "phone", "unit_id", "updated_at", "row_version")
 _READ = select(*(each for each in table.c if each.key != "password_hash"))
 _MINE = table.c.agency_id == bindparam("agency_id")
+_ACTIVE = bindparam("is_active", type_=Boolean)
 
 ADD = compiled(insert(table).values({name: bindparam(name) for name in _ADDED}))
-GET = compiled(_READ.where(and_(_MINE, table.c.id == bindparam("id"))), into=User)
+SAVE = compiled(
+    update(table).where(same_key(table)).values({name: bindparam(name) for name in _SAVED})
+)
+GET = compiled(_READ.where(same_key(table)), into=User)
+LOCK = compiled(
+    _READ.where(
+        _MINE,
+        or_(
+            table.c.id == bindparam("id"),
+            and_(table.c.role == UserRole.ADMIN, table.c.is_active),
+        ),
+    )
+    .order_by(table.c.id)
+    .with_for_update(key_share=True),
+    into=User,
+)
 LIST = compiled(
-    _READ.where(and_(_MINE, table.c.id > bindparam("after")))
+    _READ.where(
+        _MINE,
+        table.c.id > bindparam("after"),
+        table.c.role == any_(bindparam("roles", type_=ARRAY(Text))),
+        table.c.is_active == func.coalesce(_ACTIVE, table.c.is_active),
+        func.starts_with(table.c.email, bindparam("email_prefix", type_=Text)),
+    )
     .order_by(table.c.id)
     .limit(bindparam("most")),
     into=User,
 )
 
 
-async def add(
-    uow: UnitOfWork,
-    login: Login,
-    *,
-    email: str,
-    name: str,
-    role: UserRole,
-    phone: str | None,
-    unit_id: UUID | None,
-    at: datetime,
-) -> None:
+async def add(uow: UnitOfWork, user: User) -> None:
     """Add a user without a password, whose address is reserved (``AccountRows.add``)."""
-    await uow.execute(
-        ADD,
-        agency_id=login.tenant,
-        id=login.user_id,
-        email=login_name(email),
-        name=name,
-        role=role,
-        phone=phone,
-        unit_id=unit_id,
-        created_at=at,
-        updated_at=at,
-    )
+    await uow.execute(ADD, **columns(user))
+
+
+async def save(uow: UnitOfWork, user: User) -> None:
+    """Write back a user read with ``lock`` in the same transaction."""
+    await uow.execute(SAVE, **columns(user))
 
 
 async def get(rows: Rows, agency_id: UUID, id: UUID) -> User:
     user = await rows.optional(GET, agency_id=agency_id, id=id)
     if user is None:  # the same answer for another agency's: that it exists is not leaked
-        raise NotFound(f"user {id} does not exist", resource="user", id=str(id))
+        raise _missing(id)
     return user
 
 
-async def list_users(rows: Rows, agency_id: UUID, *, after: UUID, most: int) -> list[User]:
+async def lock(uow: UnitOfWork, agency_id: UUID, id: UUID) -> tuple[User, bool]:
+    """Hold a user, and say whether anybody else administers.
+
+    All active administrators are held, in one order: of two who turn each other off at the same
+    moment, the second sees what the first has done.
+    """
+    held = await uow.all(LOCK, agency_id=agency_id, id=id)
+    user = next((each for each in held if each.id == id), None)
+    if user is None:
+        raise _missing(id)
+    return user, any(each.administers for each in held if each.id != id)
+
+
+async def list_users(
+    rows: Rows, agency_id: UUID, wanted: Filter, *, after: UUID, most: int
+) -> list[User]:
     """Read users in the order they were created in; ``after`` is FIRST for the first page."""
-    return await rows.all(LIST, agency_id=agency_id, after=after, most=most)
+    return await rows.all(LIST, agency_id=agency_id, **columns(wanted), after=after, most=most)
+
+
+def _missing(id: UUID) -> NotFound:
+    return NotFound(f"user {id} does not exist", resource="user", id=str(id))

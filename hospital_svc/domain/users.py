@@ -1,9 +1,66 @@
-"""What a hospital's user may be."""
+"""What a hospital's user may be, and what changes of it entail."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from chassis.errors import LastAdministrator
 
 
 class UserRole(StrEnum):
     STAFF = "STAFF"
     CASE_MANAGER = "CASE_MANAGER"
     ADMIN = "ADMIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user without the password's hash, which only logins read."""
+
+    hospital_id: UUID
+    id: UUID
+    email: str
+    name: str
+    role: UserRole
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+    row_version: int
+    hospital_name: str
+
+    @classmethod
+    def new(cls, *, at: datetime, **known: Any) -> User:  # noqa: ANN401 - the fields
+        """Make a user who has yet to set a password."""
+        return cls(**known, is_active=True, created_at=at, updated_at=at, row_version=1)
+
+    @property
+    def administers(self) -> bool:
+        return self.is_active and self.role is UserRole.ADMIN
+
+    def changed(self, changes: dict[str, Any], *, has_peer: bool, at: datetime) -> User:
+        """Return the user as it is from now on.
+
+        Raises LastAdministrator where none would be left; ``has_peer`` says that there is another.
+        """
+        user = replace(self, **changes, updated_at=at, row_version=self.row_version + 1)
+        if self.administers and not user.administers and not has_peer:
+            raise LastAdministrator
+        return user
+
+    def outgrows(self, before: User) -> bool:
+        """Say whether tokens made for the user ``before`` claim what is not true any more."""
+        return not self.is_active or self.role is not before.role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which users; None lets both pass, and an empty prefix all. ``roles`` names those wanted."""
+
+    roles: Sequence[UserRole]
+    is_active: bool | None
+    email_prefix: str

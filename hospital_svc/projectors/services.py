@@ -9,13 +9,13 @@ from medport.center.events.v1 import services_pb2 as center
 from medport.common.v1 import vocabulary_pb2 as words
 
 from chassis import ids, telemetry
-from chassis.account_rows import Login
+from chassis.account_rows import Login, login_name
 from chassis.clock import instant, utc_now
 from chassis.errors import AlreadyExists
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import RegistryStatus
-from hospital_svc.domain.users import UserRole
+from hospital_svc.domain.users import User, UserRole
 from hospital_svc.messages import hospitals as messages
 from hospital_svc.repositories import hospitals, users
 from hospital_svc.repositories.sessions import rows as identity
@@ -64,7 +64,16 @@ async def _invite(
     login, email = Login(hospital_id, ids.new()), service.contact_email
     await identity.accounts.add(uow, email, login)
     name = f"Administrator of {service.service_name}"[:200]
-    await users.add(uow, login, email=email, name=name, role=UserRole.ADMIN, at=at)
+    user = User.new(
+        hospital_id=hospital_id,
+        id=login.user_id,
+        email=login_name(email),
+        name=name,
+        role=UserRole.ADMIN,
+        hospital_name=service.service_name,
+        at=at,
+    )
+    await users.add(uow, user)
     await identity.one_time.invite(
         uow,
         login,

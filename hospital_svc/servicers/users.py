@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -11,35 +12,46 @@ from medport.hospital.v1 import users_pb2_grpc as rpc
 from chassis import auth, ids, one_time_tokens
 from chassis.account_rows import Login
 from chassis.clock import Clock, timestamp
-from chassis.errors import NotFound
+from chassis.errors import EtagMismatch, NotFound
+from chassis.field_masks import masked, refuse_missing
+from chassis.identity import Identity
 from chassis.paging import Paging
+from chassis.session_rows import RevokeReason
 from chassis.unit_of_work import Database, UnitOfWork
-from chassis.wire import member, number
-from hospital_svc.domain.users import UserRole
-from hospital_svc.repositories import users
-from hospital_svc.repositories.sessions import rows as identity
-from hospital_svc.repositories.users import User
+from hospital_svc import audit
+from hospital_svc.domain.users import User
+from hospital_svc.messages import users as messages
+from hospital_svc.repositories import hospitals, users
+
+NOUN = "hospital_user"
 
 
 class UserServicer(rpc.UserServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, identity: Identity
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._logins = identity.logins
+        self._rows = identity.rows
 
     async def CreateUser(
         self, request: pb.CreateUserRequest, context: object
     ) -> pb.CreateUserResponse:
         hospital_id, now = auth.tenant(request.hospital_id), self._clock()
+        refuse_missing(request.hospital_user, NOUN)
         login, token = Login(hospital_id, ids.new()), one_time_tokens.new()
         expires = now + one_time_tokens.INVITED_FOR
-
         async with self._database.begin(hospital_id) as uow:
-            await _add(uow, login, request.hospital_user, now)
-            await identity.one_time.invite(
+            hospital = await hospitals.get(uow, hospital_id)
+            user = messages.added(request.hospital_user, login, hospital.name, now)
+            await self._rows.accounts.add(uow, user.email, login)
+            await users.add(uow, user)
+            await self._rows.one_time.invite(
                 uow, login, token_hash=token.hash, at=now, expires=expires
             )
-            user = await users.get(uow, hospital_id, login.user_id)
+            await _note(uow, user, {"email", "name", "role"})
             return uow.answered(_created(user, token.text, expires))
 
     async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
@@ -47,50 +59,97 @@ class UserServicer(rpc.UserServiceServicer):
         if user_id != auth.caller().user_id and "OWN_TENANT" not in auth.scopes():
             raise NotFound(f"user {user_id} does not exist", resource="user", id=str(user_id))
         user = await users.get(self._database.read(hospital_id), hospital_id, user_id)
-        return pb.GetUserResponse(hospital_user=_user(user))
+        return pb.GetUserResponse(hospital_user=messages.user(user))
 
     async def ListUsers(
         self, request: pb.ListUsersRequest, context: object
     ) -> pb.ListUsersResponse:
-        hospital_id = auth.tenant(request.hospital_id)
-        page = self._paging.page(request)
+        hospital_id, page = auth.tenant(request.hospital_id), self._paging.page(request)
         after = UUID(page.after[0]) if page.after else users.FIRST
-        rows = self._database.read(hospital_id)
-        found = await users.list_users(rows, hospital_id, after=after, most=page.fetch)
+        rows, wanted = self._database.read(hospital_id), messages.wanted(request.filter)
+        found = await users.list_users(rows, hospital_id, wanted, after=after, most=page.fetch)
         shown, token = page.cut(found, lambda user: (user.id,))
-        return pb.ListUsersResponse(
-            hospital_users=[_user(user) for user in shown], next_page_token=token
-        )
+        return pb.ListUsersResponse(hospital_users=map(messages.user, shown), next_page_token=token)
+
+    async def UpdateUser(
+        self, request: pb.UpdateUserRequest, context: object
+    ) -> pb.UpdateUserResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.user_id)
+        fields = masked(request.hospital_user, request.update_mask, NOUN)
+        changes = messages.columns(request.hospital_user, fields)
+        async with self._database.begin(hospital_id) as uow:
+            user, has_peer = await _lock(uow, hospital_id, id, request.etag)
+            changed = user.changed(changes, has_peer=has_peer, at=self._clock())
+            await self._save(uow, changed, user, fields)
+            return uow.answered(pb.UpdateUserResponse(hospital_user=messages.user(changed)))
+
+    async def DeactivateUser(
+        self, request: pb.DeactivateUserRequest, context: object
+    ) -> pb.DeactivateUserResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.user_id)
+        async with self._database.begin(hospital_id) as uow:
+            user = await self._turn(
+                uow, *await _lock(uow, hospital_id, id, request.etag), is_active=False
+            )
+            return uow.answered(pb.DeactivateUserResponse(hospital_user=messages.user(user)))
+
+    async def ReactivateUser(
+        self, request: pb.ReactivateUserRequest, context: object
+    ) -> pb.ReactivateUserResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.user_id)
+        async with self._database.begin(hospital_id) as uow:
+            user = await self._turn(
+                uow, *await _lock(uow, hospital_id, id, request.etag), is_active=True
+            )
+            return uow.answered(pb.ReactivateUserResponse(hospital_user=messages.user(user)))
+
+    async def ChangePassword(
+        self, request: pb.ChangePasswordRequest, context: object
+    ) -> pb.ChangePasswordResponse:
+        tenant = auth.tenant(request.hospital_id)
+        async with self._logins.changing(tenant, request.old_password, request.new_password) as uow:
+            return uow.answered(pb.ChangePasswordResponse())
+
+    async def _turn(self, uow: UnitOfWork, user: User, has_peer: bool, *, is_active: bool) -> User:  # noqa: FBT001 - comes with the user
+        if user.is_active is is_active:
+            return user
+        now = self._clock()
+        turned = user.changed({"is_active": is_active}, has_peer=has_peer, at=now)
+        await self._save(uow, turned, user, {"is_active"})
+        return turned
+
+    async def _save(
+        self, uow: UnitOfWork, user: User, before: User, fields: Collection[str]
+    ) -> None:
+        """Write a user back; its sessions end where they would claim what is not true any more."""
+        await users.save(uow, user)
+        if user.outgrows(before):
+            await self._rows.sessions.revoke_all(
+                uow,
+                user.hospital_id,
+                user.id,
+                reason=RevokeReason.ADMINISTRATOR,
+                at=user.updated_at,
+            )
+        await _note(uow, user, fields)
 
 
-async def _add(uow: UnitOfWork, login: Login, given: pb.HospitalUser, at: datetime) -> None:
-    await identity.accounts.add(uow, given.email, login)
-    await users.add(
-        uow,
-        login,
-        email=given.email,
-        name=given.name,
-        role=member(UserRole, pb.HospitalUserRole, given.role),
-        at=at,
+async def _lock(uow: UnitOfWork, hospital_id: UUID, id: UUID, etag: str) -> tuple[User, bool]:
+    user, has_peer = await users.lock(uow, hospital_id, id)
+    if etag not in {"", str(user.row_version)}:
+        raise EtagMismatch
+    return user, has_peer
+
+
+async def _note(uow: UnitOfWork, user: User, fields: Collection[str]) -> None:
+    await audit.note(
+        uow, user.hospital_id, NOUN, user.id, at=user.updated_at, fields=sorted(fields)
     )
 
 
 def _created(user: User, token: str, expires: datetime) -> pb.CreateUserResponse:
     return pb.CreateUserResponse(
-        hospital_user=_user(user), invitation_token=token, invitation_expire_time=timestamp(expires)
-    )
-
-
-def _user(user: User) -> pb.HospitalUser:
-    return pb.HospitalUser(
-        id=str(user.id),
-        hospital_id=str(user.hospital_id),
-        email=user.email,
-        name=user.name,
-        role=number(pb.HospitalUserRole, user.role),
-        is_active=user.is_active,
-        hospital_name=user.hospital_name,
-        create_time=timestamp(user.created_at),
-        update_time=timestamp(user.updated_at),
-        etag=str(user.row_version),
+        hospital_user=messages.user(user),
+        invitation_token=token,
+        invitation_expire_time=timestamp(expires),
     )

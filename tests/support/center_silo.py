@@ -28,11 +28,10 @@ from chassis.auth import Principal
 from chassis.channels import CHANNEL
 from chassis.clock import utc_now
 from chassis.minting import SigningKey, mint
-from chassis.passwords import Passwords
 from chassis.server import Process
 from tests.support.clinic import settings
 from tests.support.databases import superuser_of
-from tests.support.front_desk import PASSWORD, SECRET, bearer, pem
+from tests.support.front_desk import PASSWORD, SECRET, bearer, hashed, pem
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Center:
     async def coordinator(self, *permissions: str) -> Metadata:
         """Log in as a coordinator who has these permissions and no others."""
         id, email = uuid4(), f"c{uuid4().hex}@center.example"
-        self.sql(_USER, id, email, await Passwords().hash(PASSWORD), list(permissions))
+        self.sql(_USER, id, email, hashed(), list(permissions))
         self.sql("INSERT INTO login_email (email, user_id) VALUES (%s, %s)", email, id)
         return await self.login(email)
 

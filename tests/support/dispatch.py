@@ -16,14 +16,13 @@ from medport.ems.v1 import sessions_pb2, sessions_pb2_grpc, users_pb2_grpc
 from chassis.identity import Identity
 from chassis.outbox import Envelope
 from chassis.paging import Paging
-from chassis.passwords import Passwords
 from chassis.server import Kit, Silo
 from chassis.unit_of_work import Database
 from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.users import UserServicer
 from tests.support.databases import superuser_of
-from tests.support.front_desk import PASSWORD, SECRET, Clock, pem, serving
+from tests.support.front_desk import PASSWORD, SECRET, Clock, hashed, pem, serving
 
 if TYPE_CHECKING:
     from medport.ems.v1.sessions_pb2_grpc import SessionServiceAsyncStub
@@ -58,8 +57,7 @@ class Agency:
     async def login(self, role: str) -> sessions_pb2.CreateSessionResponse:
         """Add a user of ``role`` and log it in."""
         email, user_id = f"u{uuid4().hex}@swift.example", uuid4()
-        hashed = await Passwords().hash(PASSWORD)
-        self.sql(_USER, self.agency_id, user_id, email, hashed, role)
+        self.sql(_USER, self.agency_id, user_id, email, hashed(), role)
         self.sql(_LOGIN, email, self.agency_id, user_id)
         return await self.sessions.CreateSession(
             sessions_pb2.CreateSessionRequest(email=email, password=PASSWORD)
@@ -89,7 +87,7 @@ async def agency(dsn: str) -> AsyncIterator[Agency]:
             clock=clock,
         )
         sessions = SessionServicer(identity, Paging(SECRET))
-        users = UserServicer(database, clock, Paging(SECRET))
+        users = UserServicer(database, clock, Paging(SECRET), identity)
         return Silo(
             add_to=[
                 lambda to: sessions_pb2_grpc.add_SessionServiceServicer_to_server(sessions, to),

@@ -34,7 +34,6 @@ from medport.ems.v1 import (
 from chassis.channels import CHANNEL
 from chassis.clock import timestamp, utc_now
 from chassis.outbox import Envelope
-from chassis.passwords import Passwords
 from chassis.pool import pool
 from chassis.projection import Received
 from chassis.server import Process
@@ -42,7 +41,7 @@ from chassis.unit_of_work import Database
 from ems_svc.server import BUILD, followings
 from tests.support.clinic import settings
 from tests.support.databases import superuser_of
-from tests.support.front_desk import PASSWORD, SECRET, bearer, pem
+from tests.support.front_desk import PASSWORD, SECRET, bearer, hashed, pem
 from tests.support.hospital_news import an_agency
 from tests.support.waiting import until
 
@@ -193,7 +192,7 @@ async def ems_silo(dsn: str) -> AsyncIterator[EmsSilo]:
             await until(partial(_is_serving, channel))
             envelope = Envelope(EmsEvent, "/medport/ems")
             database = Database(own, envelope, tenant_column="agency_id")
-            yield EmsSilo(channel, dsn, database, await Passwords().hash(PASSWORD))
+            yield EmsSilo(channel, dsn, database, hashed())
     finally:
         await process.stop(grace=0)
 

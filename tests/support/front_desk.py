@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -20,12 +21,11 @@ from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.hospital.v1 import sessions_pb2, sessions_pb2_grpc, users_pb2_grpc
 
-from chassis import server
+from chassis import passwords, server
 from chassis.channels import CHANNEL
 from chassis.identity import Identity
 from chassis.outbox import Envelope
 from chassis.paging import Paging
-from chassis.passwords import Passwords
 from chassis.pool import pool
 from chassis.server import Build, Kit, Process
 from chassis.unit_of_work import Database
@@ -83,10 +83,9 @@ class Desk:
     async def user(self, role: str = "STAFF", hospital_id: UUID | None = None) -> Person:
         """Add a user with the PASSWORD, to a hospital that is made if need be."""
         person = Person(hospital_id or self.hospital_id, uuid4(), f"u{uuid4().hex}@mercy.example")
-        hashed = await Passwords().hash(PASSWORD)
         known = (person.hospital_id, person.user_id)
         self.sql(f"{_HOSPITAL} ON CONFLICT DO NOTHING", person.hospital_id, uuid4())
-        self.sql(_USER, *known, person.email, hashed, role)
+        self.sql(_USER, *known, person.email, hashed(), role)
         self.sql(_LOGIN, person.email, *known)
         return person
 
@@ -107,6 +106,12 @@ class Desk:
         with psycopg.connect(superuser_of(self.dsn), autocommit=True) as connection:
             cursor = connection.execute(text.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
+
+
+@cache
+def hashed() -> str:
+    """Return the PASSWORD's hash, which takes its time to make: once per process."""
+    return passwords._hash(PASSWORD.encode())
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
@@ -170,7 +175,8 @@ async def desk(dsn: str) -> AsyncIterator[Desk]:
         database = Database(kit.pool, envelope, tenant_column="hospital_id")
         identity, paging = identity_on(database, clock), Paging(SECRET)
         made.append(identity)
-        sessions, users = SessionServicer(identity, paging), UserServicer(database, clock, paging)
+        sessions = SessionServicer(identity, paging)
+        users = UserServicer(database, clock, paging, identity)
         return server.Silo(
             add_to=[
                 lambda to: sessions_pb2_grpc.add_SessionServiceServicer_to_server(sessions, to),

@@ -54,7 +54,7 @@ def guards(
         deadlines.guard,
         access.guard(authenticate, again_seconds),
         validation.guard,
-        idempotency.guard,
+        idempotency.guard(bytes(32)),
     ]
 
 

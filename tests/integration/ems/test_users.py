@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from medport.common.v1.vocabulary_pb2 import SILO_EMS
 from medport.ems.v1 import sessions_pb2
 from medport.ems.v1 import users_pb2 as pb
 
@@ -76,3 +78,60 @@ async def test_what_no_user_can_be_is_refused(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await swift.users.CreateUser(crew(swift, **changes), metadata=boss)
     assert caught.value.code() is code
+
+
+async def test_a_crews_new_unit_ends_its_sessions_and_so_does_its_leave(swift: Agency) -> None:
+    boss = bearer((await swift.login("ADMIN")).access_token)
+    opened = await swift.login("CREW")
+    user = {"agency_id": str(swift.agency_id), "user_id": opened.session.user_id}
+    request = pb.UpdateUserRequest(
+        **user,
+        request_id=str(uuid4()),
+        etag="1",
+        ems_agency_user=pb.EmsAgencyUser(phone="555-0199", unit_id=str(swift.unit_id)),
+        update_mask=FieldMask(paths=["phone", "unit_id"]),
+    )
+    changed = (await swift.users.UpdateUser(request, metadata=boss)).ems_agency_user
+    assert (changed.phone, changed.unit_id) == ("555-0199", str(swift.unit_id))
+    refresh = sessions_pb2.RefreshSessionRequest(
+        refresh_token=opened.refresh_token, audience=SILO_EMS
+    )
+    assert await refused(swift.sessions.RefreshSession(refresh)) is grpc.StatusCode.UNAUTHENTICATED
+    away = pb.DeactivateUserRequest(**user, request_id=str(uuid4()), etag=changed.etag)
+    left = (await swift.users.DeactivateUser(away, metadata=boss)).ems_agency_user
+    assert not left.is_active
+    back = pb.ReactivateUserRequest(**user, request_id=str(uuid4()))
+    assert (await swift.users.ReactivateUser(back, metadata=boss)).ems_agency_user.is_active
+    crews = pb.EmsAgencyUserFilter(roles=[pb.EMS_AGENCY_USER_ROLE_CREW], is_active=True)
+    listing = pb.ListUsersRequest(agency_id=str(swift.agency_id), filter=crews)
+    listed = await swift.users.ListUsers(listing, metadata=boss)
+    assert [each.id for each in listed.ems_agency_users] == [opened.session.user_id]
+
+
+async def test_an_agencys_last_administrator_stays_one(swift: Agency) -> None:
+    opened = await swift.login("ADMIN")
+    boss = bearer(opened.access_token)
+    away = pb.DeactivateUserRequest(
+        agency_id=str(swift.agency_id),
+        user_id=opened.session.user_id,
+        request_id=str(uuid4()),
+    )
+    call = swift.users.DeactivateUser(away, metadata=boss)
+    assert await refused(call) is grpc.StatusCode.FAILED_PRECONDITION
+    changing = pb.ChangePasswordRequest(
+        agency_id=str(swift.agency_id),
+        request_id=str(uuid4()),
+        old_password=PASSWORD,
+        new_password=f"another {PASSWORD}",
+    )
+    await swift.users.ChangePassword(changing, metadata=boss)
+    refresh = sessions_pb2.RefreshSessionRequest(
+        refresh_token=opened.refresh_token, audience=SILO_EMS
+    )
+    assert await refused(swift.sessions.RefreshSession(refresh)) is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def refused(call: Any) -> grpc.StatusCode:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code()

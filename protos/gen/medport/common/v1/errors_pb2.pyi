@@ -92,6 +92,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The consumer begins again already."""
     ERROR_REASON_DEAD_LETTER_NOT_PARKED: _ErrorReason.ValueType  # 34
     """Only an event that is PARKED can be given up; metadata names its state."""
+    ERROR_REASON_LAST_ADMINISTRATOR: _ErrorReason.ValueType  # 35
+    """Nobody else could manage users: make somebody else an administrator first."""
+    ERROR_REASON_WRONG_PASSWORD: _ErrorReason.ValueType  # 36
+    """The old password is not the caller's."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that every silo and the router share; ErrorInfo.reason is the name without prefix."""
@@ -166,4 +170,8 @@ ERROR_REASON_CONSUMER_REBUILDING: ErrorReason.ValueType  # 33
 """The consumer begins again already."""
 ERROR_REASON_DEAD_LETTER_NOT_PARKED: ErrorReason.ValueType  # 34
 """Only an event that is PARKED can be given up; metadata names its state."""
+ERROR_REASON_LAST_ADMINISTRATOR: ErrorReason.ValueType  # 35
+"""Nobody else could manage users: make somebody else an administrator first."""
+ERROR_REASON_WRONG_PASSWORD: ErrorReason.ValueType  # 36
+"""The old password is not the caller's."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

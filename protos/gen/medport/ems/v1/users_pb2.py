@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedport/ems/v1/users.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xd4\x03\n\rEmsAgencyUser\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x05\x65mail\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xfe\x01`\x01\x12 \n\x04name\x18\x04 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00\x12?\n\x04role\x18\x05 \x01(\x0e\x32!.medport.ems.v1.EmsAgencyUserRoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\tis_active\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1e\n\x05phone\x18\x08 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x06\x18 \xba\x01\x01\x00\x12\x39\n\x0flast_login_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12 \n\x07unit_id\x18\n \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"\x9a\x01\n\x11\x43reateUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x42\n\x0f\x65ms_agency_user\x18\x03 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa7\x01\n\x12\x43reateUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\x12\x1d\n\x10invitation_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12:\n\x16invitation_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x0eGetUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x0fGetUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\"u\n\x10ListUsersRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\"e\n\x11ListUsersResponse\x12\x37\n\x10\x65ms_agency_users\x18\x01 \x03(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xbf\x01\n\x11\x45msAgencyUserRole\x12$\n EMS_AGENCY_USER_ROLE_UNSPECIFIED\x10\x00\x12#\n\x1f\x45MS_AGENCY_USER_ROLE_DISPATCHER\x10\x01\x12\x1d\n\x19\x45MS_AGENCY_USER_ROLE_CREW\x10\x02\x12 \n\x1c\x45MS_AGENCY_USER_ROLE_BILLING\x10\x03\x12\x1e\n\x1a\x45MS_AGENCY_USER_ROLE_ADMIN\x10\x04\x32\xba\x02\n\x0bUserService\x12\x63\n\nCreateUser\x12!.medport.ems.v1.CreateUserRequest\x1a\".medport.ems.v1.CreateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12\x64\n\x07GetUser\x12\x1e.medport.ems.v1.GetUserRequest\x1a\x1f.medport.ems.v1.GetUserResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x08\n\x04\x04\x05\x06\x07\x10\x01\x12\x05\n\x01\x07\x10\x02\x12`\n\tListUsers\x12 .medport.ems.v1.ListUsersRequest\x1a!.medport.ems.v1.ListUsersResponse\"\x0e\x90\x02\x01\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedport/ems/v1/users.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xd7\x03\n\rEmsAgencyUser\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x05\x65mail\x18\x03 \x01(\tB\x12\xe2\x41\x02\x02\x05\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12!\n\x04name\x18\x04 \x01(\tB\x13\xe2\x41\x01\x02\xbaH\x0cr\x07\x18\xc8\x01\xba\x01\x01\x00\xd8\x01\x01\x12=\n\x04role\x18\x05 \x01(\x0e\x32!.medport.ems.v1.EmsAgencyUserRoleB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\tis_active\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1e\n\x05phone\x18\x08 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x06\x18 \xba\x01\x01\x00\x12\x39\n\x0flast_login_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12 \n\x07unit_id\x18\n \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"\x9a\x01\n\x11\x43reateUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x42\n\x0f\x65ms_agency_user\x18\x03 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa7\x01\n\x12\x43reateUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\x12\x1d\n\x10invitation_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12:\n\x16invitation_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x0eGetUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x0fGetUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\"\xb2\x01\n\x13\x45msAgencyUserFilter\x12G\n\x05roles\x18\x01 \x03(\x0e\x32!.medport.ems.v1.EmsAgencyUserRoleB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\tis_active\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12&\n\x0c\x65mail_prefix\x18\x03 \x01(\tB\x10\xe2\x41\x01\x01\xbaH\tr\x07\x18\xfe\x01\xba\x01\x01\x00\x42\x0c\n\n_is_active\"\xb0\x01\n\x10ListUsersRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\x39\n\x06\x66ilter\x18\x04 \x01(\x0b\x32#.medport.ems.v1.EmsAgencyUserFilterB\x04\xe2\x41\x01\x01\"e\n\x11ListUsersResponse\x12\x37\n\x10\x65ms_agency_users\x18\x01 \x03(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xed\x02\n\x11UpdateUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x42\n\x0f\x65ms_agency_user\x18\x03 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x94\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBc\xe2\x41\x01\x02\xbaH\\\xba\x01V\n\tmask.size\x12\x18must name 1 to 50 fields\x1a/size(this.paths) >= 1 && size(this.paths) <= 50\xc8\x01\x01\x12\x1b\n\x04\x65tag\x18\x05 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"L\n\x12UpdateUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\"\x94\x01\n\x15\x44\x65\x61\x63tivateUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x16\x44\x65\x61\x63tivateUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\"\x94\x01\n\x15ReactivateUserRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x16ReactivateUserResponse\x12\x36\n\x0f\x65ms_agency_user\x18\x01 \x01(\x0b\x32\x1d.medport.ems.v1.EmsAgencyUser\"\xb6\x01\n\x15\x43hangePasswordRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x0cold_password\x18\x03 \x01(\tB\x16\x80\x01\x01\xe2\x41\x02\x02\x04\xbaH\x0br\t\x10\x01(\x80\x01\xba\x01\x01\x00\x12,\n\x0cnew_password\x18\x04 \x01(\tB\x16\x80\x01\x01\xe2\x41\x02\x02\x04\xbaH\x0br\t\x10\x0c(\x80\x01\xba\x01\x01\x00\"\x18\n\x16\x43hangePasswordResponse*\xbf\x01\n\x11\x45msAgencyUserRole\x12$\n EMS_AGENCY_USER_ROLE_UNSPECIFIED\x10\x00\x12#\n\x1f\x45MS_AGENCY_USER_ROLE_DISPATCHER\x10\x01\x12\x1d\n\x19\x45MS_AGENCY_USER_ROLE_CREW\x10\x02\x12 \n\x1c\x45MS_AGENCY_USER_ROLE_BILLING\x10\x03\x12\x1e\n\x1a\x45MS_AGENCY_USER_ROLE_ADMIN\x10\x04\x32\xf5\x05\n\x0bUserService\x12\x63\n\nCreateUser\x12!.medport.ems.v1.CreateUserRequest\x1a\".medport.ems.v1.CreateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12\x64\n\x07GetUser\x12\x1e.medport.ems.v1.GetUserRequest\x1a\x1f.medport.ems.v1.GetUserResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x08\n\x04\x04\x05\x06\x07\x10\x01\x12\x05\n\x01\x07\x10\x02\x12`\n\tListUsers\x12 .medport.ems.v1.ListUsersRequest\x1a!.medport.ems.v1.ListUsersResponse\"\x0e\x90\x02\x01\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12\x63\n\nUpdateUser\x12!.medport.ems.v1.UpdateUserRequest\x1a\".medport.ems.v1.UpdateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12o\n\x0e\x44\x65\x61\x63tivateUser\x12%.medport.ems.v1.DeactivateUserRequest\x1a&.medport.ems.v1.DeactivateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12o\n\x0eReactivateUser\x12%.medport.ems.v1.ReactivateUserRequest\x1a&.medport.ems.v1.ReactivateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x07\x10\x02\x12r\n\x0e\x43hangePassword\x12%.medport.ems.v1.ChangePasswordRequest\x1a&.medport.ems.v1.ChangePasswordResponse\"\x11\x90\x02\x02\xca\xd5\"\n\x12\x08\n\x04\x04\x05\x06\x07\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMSAGENCYUSER'].fields_by_name['agency_id']._loaded_options = None
   _globals['_EMSAGENCYUSER'].fields_by_name['agency_id']._serialized_options = b'\342A\001\003'
   _globals['_EMSAGENCYUSER'].fields_by_name['email']._loaded_options = None
-  _globals['_EMSAGENCYUSER'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\376\001`\001'
+  _globals['_EMSAGENCYUSER'].fields_by_name['email']._serialized_options = b'\342A\002\002\005\272H\nr\005\030\376\001`\001\330\001\001'
   _globals['_EMSAGENCYUSER'].fields_by_name['name']._loaded_options = None
-  _globals['_EMSAGENCYUSER'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\013r\t\020\001\030\310\001\272\001\001\000'
+  _globals['_EMSAGENCYUSER'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\014r\007\030\310\001\272\001\001\000\330\001\001'
   _globals['_EMSAGENCYUSER'].fields_by_name['role']._loaded_options = None
-  _globals['_EMSAGENCYUSER'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_EMSAGENCYUSER'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\005\202\001\002\020\001'
   _globals['_EMSAGENCYUSER'].fields_by_name['is_active']._loaded_options = None
   _globals['_EMSAGENCYUSER'].fields_by_name['is_active']._serialized_options = b'\342A\001\003'
   _globals['_EMSAGENCYUSER'].fields_by_name['phone']._loaded_options = None
@@ -71,34 +72,104 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSERREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['roles']._loaded_options = None
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['roles']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\n\"\007\202\001\004\020\001 \000'
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['is_active']._loaded_options = None
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['is_active']._serialized_options = b'\342A\001\001'
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['email_prefix']._loaded_options = None
+  _globals['_EMSAGENCYUSERFILTER'].fields_by_name['email_prefix']._serialized_options = b'\342A\001\001\272H\tr\007\030\376\001\272\001\001\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['agency_id']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\020'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['ems_agency_user']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['ems_agency_user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\\\272\001V\n\tmask.size\022\030must name 1 to 50 fields\032/size(this.paths) >= 1 && size(this.paths) <= 50\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._serialized_options = b'\200\001\001\342A\002\002\004\272H\013r\t\020\001(\200\001\272\001\001\000'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\200\001\001\342A\002\002\004\272H\013r\t\020\014(\200\001\272\001\001\000'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\220\002\001\312\325\"\021\022\010\n\004\004\005\006\007\020\001\022\005\n\001\007\020\002'
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\312\325\"\007\022\005\n\001\007\020\002'
-  _globals['_EMSAGENCYUSERROLE']._serialized_start=1351
-  _globals['_EMSAGENCYUSERROLE']._serialized_end=1542
-  _globals['_EMSAGENCYUSER']._serialized_start=174
-  _globals['_EMSAGENCYUSER']._serialized_end=642
-  _globals['_CREATEUSERREQUEST']._serialized_start=645
-  _globals['_CREATEUSERREQUEST']._serialized_end=799
-  _globals['_CREATEUSERRESPONSE']._serialized_start=802
-  _globals['_CREATEUSERRESPONSE']._serialized_end=969
-  _globals['_GETUSERREQUEST']._serialized_start=971
-  _globals['_GETUSERREQUEST']._serialized_end=1051
-  _globals['_GETUSERRESPONSE']._serialized_start=1053
-  _globals['_GETUSERRESPONSE']._serialized_end=1126
-  _globals['_LISTUSERSREQUEST']._serialized_start=1128
-  _globals['_LISTUSERSREQUEST']._serialized_end=1245
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1247
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1348
-  _globals['_USERSERVICE']._serialized_start=1545
-  _globals['_USERSERVICE']._serialized_end=1859
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\007\020\002'
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\220\002\002\312\325\"\n\022\010\n\004\004\005\006\007\020\001'
+  _globals['_EMSAGENCYUSERROLE']._serialized_start=2752
+  _globals['_EMSAGENCYUSERROLE']._serialized_end=2943
+  _globals['_EMSAGENCYUSER']._serialized_start=208
+  _globals['_EMSAGENCYUSER']._serialized_end=679
+  _globals['_CREATEUSERREQUEST']._serialized_start=682
+  _globals['_CREATEUSERREQUEST']._serialized_end=836
+  _globals['_CREATEUSERRESPONSE']._serialized_start=839
+  _globals['_CREATEUSERRESPONSE']._serialized_end=1006
+  _globals['_GETUSERREQUEST']._serialized_start=1008
+  _globals['_GETUSERREQUEST']._serialized_end=1088
+  _globals['_GETUSERRESPONSE']._serialized_start=1090
+  _globals['_GETUSERRESPONSE']._serialized_end=1163
+  _globals['_EMSAGENCYUSERFILTER']._serialized_start=1166
+  _globals['_EMSAGENCYUSERFILTER']._serialized_end=1344
+  _globals['_LISTUSERSREQUEST']._serialized_start=1347
+  _globals['_LISTUSERSREQUEST']._serialized_end=1523
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1525
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1626
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1629
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1994
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=1996
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=2072
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=2075
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=2223
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=2225
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=2305
+  _globals['_REACTIVATEUSERREQUEST']._serialized_start=2308
+  _globals['_REACTIVATEUSERREQUEST']._serialized_end=2456
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=2458
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=2538
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=2541
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=2723
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=2725
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=2749
+  _globals['_USERSERVICE']._serialized_start=2946
+  _globals['_USERSERVICE']._serialized_end=3703
 # @@protoc_insertion_point(module_scope)

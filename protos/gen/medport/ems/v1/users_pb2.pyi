@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -241,6 +242,40 @@ class GetUserResponse(_message.Message):
 Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
 
 @_typing.final
+class EmsAgencyUserFilter(_message.Message):
+    """Which users: OR inside the list, AND between the fields; what is empty lets all pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    EMAIL_PREFIX_FIELD_NUMBER: _builtins.int
+    is_active: _builtins.bool
+    """Only those who may log in, or only those who may not."""
+    email_prefix: _builtins.str
+    """How the address begins, in lower case or not; every character stands for itself."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___EmsAgencyUserRole.ValueType]:
+        """Roles."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[Global___EmsAgencyUserRole.ValueType] | None = ...,
+        is_active: _builtins.bool | None = ...,
+        email_prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "email_prefix", b"email_prefix", "is_active", b"is_active", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
+    _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+
+Global___EmsAgencyUserFilter: _TypeAlias = EmsAgencyUserFilter  # noqa: Y015
+
+@_typing.final
 class ListUsersRequest(_message.Message):
     """Names a page of users."""
 
@@ -249,22 +284,28 @@ class ListUsersRequest(_message.Message):
     AGENCY_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     agency_id: _builtins.str
     """The caller's agency."""
     page_size: _builtins.int
     """How many at most: 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___EmsAgencyUserFilter:
+        """Which users; absent: all."""
+
     def __init__(
         self,
         *,
         agency_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___EmsAgencyUserFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,3 +338,240 @@ class ListUsersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListUsersResponse: _TypeAlias = ListUsersResponse  # noqa: Y015
+
+@_typing.final
+class UpdateUserRequest(_message.Message):
+    """Describes what changes of a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    EMS_AGENCY_USER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The caller's agency."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    @_builtins.property
+    def ems_agency_user(self) -> Global___EmsAgencyUser:
+        """The new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to set; * sets all that can be. Other paths are refused."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        ems_agency_user: Global___EmsAgencyUser | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "ems_agency_user", b"ems_agency_user", "etag", b"etag", "request_id", b"request_id", "update_mask", b"update_mask", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateUserRequest: _TypeAlias = UpdateUserRequest  # noqa: Y015
+
+@_typing.final
+class UpdateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMS_AGENCY_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ems_agency_user(self) -> Global___EmsAgencyUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        ems_agency_user: Global___EmsAgencyUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateUserResponse: _TypeAlias = UpdateUserResponse  # noqa: Y015
+
+@_typing.final
+class DeactivateUserRequest(_message.Message):
+    """Names a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The caller's agency."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "etag", b"etag", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeactivateUserRequest: _TypeAlias = DeactivateUserRequest  # noqa: Y015
+
+@_typing.final
+class DeactivateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMS_AGENCY_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ems_agency_user(self) -> Global___EmsAgencyUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        ems_agency_user: Global___EmsAgencyUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeactivateUserResponse: _TypeAlias = DeactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class ReactivateUserRequest(_message.Message):
+    """Names a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The caller's agency."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "etag", b"etag", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserRequest: _TypeAlias = ReactivateUserRequest  # noqa: Y015
+
+@_typing.final
+class ReactivateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMS_AGENCY_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ems_agency_user(self) -> Global___EmsAgencyUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        ems_agency_user: Global___EmsAgencyUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ems_agency_user", b"ems_agency_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserResponse: _TypeAlias = ReactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class ChangePasswordRequest(_message.Message):
+    """Proves who asks, once more, and names what comes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OLD_PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The caller's agency."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    old_password: _builtins.str
+    """The password until now."""
+    new_password: _builtins.str
+    """The password to come: 12 characters at least, 128 bytes at most."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        old_password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "new_password", b"new_password", "old_password", b"old_password", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordRequest: _TypeAlias = ChangePasswordRequest  # noqa: Y015
+
+@_typing.final
+class ChangePasswordResponse(_message.Message):
+    """Says that the new password is the one; log in with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordResponse: _TypeAlias = ChangePasswordResponse  # noqa: Y015

@@ -50,6 +50,26 @@ class UserServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ListUsersRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ListUsersResponse.FromString,
                 _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/medport.ems.v1.UserService/UpdateUser',
+                request_serializer=medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserResponse.FromString,
+                _registered_method=True)
+        self.DeactivateUser = channel.unary_unary(
+                '/medport.ems.v1.UserService/DeactivateUser',
+                request_serializer=medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserResponse.FromString,
+                _registered_method=True)
+        self.ReactivateUser = channel.unary_unary(
+                '/medport.ems.v1.UserService/ReactivateUser',
+                request_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/medport.ems.v1.UserService/ChangePassword',
+                request_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
@@ -84,6 +104,46 @@ class UserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateUser(self, request, context):
+        """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
+
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION: the unit is not the agency's;
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeactivateUser(self, request, context):
+        """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
+
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReactivateUser(self, request, context):
+        """Lets a user log in again, with the password as it was; nothing to do if it is so.
+
+        Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the caller's own password and ends every session of the caller, this one too.
+
+        Errors: PERMISSION_DENIED: another agency; INVALID_ARGUMENT `WRONG_PASSWORD`;
+        RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +161,26 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.ListUsers,
                     request_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ListUsersRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserResponse.SerializeToString,
+            ),
+            'DeactivateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeactivateUser,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserResponse.SerializeToString,
+            ),
+            'ReactivateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReactivateUser,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -185,6 +265,114 @@ class UserService:
             '/medport.ems.v1.UserService/ListUsers',
             medport_dot_ems_dot_v1_dot_users__pb2.ListUsersRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_users__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UserService/UpdateUser',
+            medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_users__pb2.UpdateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeactivateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UserService/DeactivateUser',
+            medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_users__pb2.DeactivateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReactivateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UserService/ReactivateUser',
+            medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_users__pb2.ReactivateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UserService/ChangePassword',
+            medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_users__pb2.ChangePasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedport/hospital/v1/users.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xf9\x02\n\x0cHospitalUser\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x05\x65mail\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xfe\x01`\x01\x12 \n\x04name\x18\x04 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00\x12\x43\n\x04role\x18\x05 \x01(\x0e\x32%.medport.hospital.v1.HospitalUserRoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\tis_active\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rhospital_name\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"\x9e\x01\n\x11\x43reateUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x44\n\rhospital_user\x18\x03 \x01(\x0b\x32!.medport.hospital.v1.HospitalUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa9\x01\n\x12\x43reateUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\x12\x1d\n\x10invitation_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12:\n\x16invitation_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0eGetUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"K\n\x0fGetUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\"w\n\x10ListUsersRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\"g\n\x11ListUsersResponse\x12\x39\n\x0ehospital_users\x18\x01 \x03(\x0b\x32!.medport.hospital.v1.HospitalUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x97\x01\n\x10HospitalUserRole\x12\"\n\x1eHOSPITAL_USER_ROLE_UNSPECIFIED\x10\x00\x12\x1c\n\x18HOSPITAL_USER_ROLE_STAFF\x10\x01\x12#\n\x1fHOSPITAL_USER_ROLE_CASE_MANAGER\x10\x02\x12\x1c\n\x18HOSPITAL_USER_ROLE_ADMIN\x10\x03\x32\xd7\x02\n\x0bUserService\x12m\n\nCreateUser\x12&.medport.hospital.v1.CreateUserRequest\x1a\'.medport.hospital.v1.CreateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12m\n\x07GetUser\x12#.medport.hospital.v1.GetUserRequest\x1a$.medport.hospital.v1.GetUserResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x01\x12\x05\n\x01\x03\x10\x02\x12j\n\tListUsers\x12%.medport.hospital.v1.ListUsersRequest\x1a&.medport.hospital.v1.ListUsersResponse\"\x0e\x90\x02\x01\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedport/hospital/v1/users.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xfc\x02\n\x0cHospitalUser\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x05\x65mail\x18\x03 \x01(\tB\x12\xe2\x41\x02\x02\x05\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12!\n\x04name\x18\x04 \x01(\tB\x13\xe2\x41\x01\x02\xbaH\x0cr\x07\x18\xc8\x01\xba\x01\x01\x00\xd8\x01\x01\x12\x41\n\x04role\x18\x05 \x01(\x0e\x32%.medport.hospital.v1.HospitalUserRoleB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\tis_active\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rhospital_name\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"\x9e\x01\n\x11\x43reateUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x44\n\rhospital_user\x18\x03 \x01(\x0b\x32!.medport.hospital.v1.HospitalUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa9\x01\n\x12\x43reateUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\x12\x1d\n\x10invitation_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12:\n\x16invitation_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0eGetUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"K\n\x0fGetUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\"\xb5\x01\n\x12HospitalUserFilter\x12K\n\x05roles\x18\x01 \x03(\x0e\x32%.medport.hospital.v1.HospitalUserRoleB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\tis_active\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12&\n\x0c\x65mail_prefix\x18\x03 \x01(\tB\x10\xe2\x41\x01\x01\xbaH\tr\x07\x18\xfe\x01\xba\x01\x01\x00\x42\x0c\n\n_is_active\"\xb6\x01\n\x10ListUsersRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12=\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\'.medport.hospital.v1.HospitalUserFilterB\x04\xe2\x41\x01\x01\"g\n\x11ListUsersResponse\x12\x39\n\x0ehospital_users\x18\x01 \x03(\x0b\x32!.medport.hospital.v1.HospitalUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf1\x02\n\x11UpdateUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x44\n\rhospital_user\x18\x03 \x01(\x0b\x32!.medport.hospital.v1.HospitalUserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x94\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBc\xe2\x41\x01\x02\xbaH\\\xba\x01V\n\tmask.size\x12\x18must name 1 to 50 fields\x1a/size(this.paths) >= 1 && size(this.paths) <= 50\xc8\x01\x01\x12\x1b\n\x04\x65tag\x18\x05 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"N\n\x12UpdateUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\"\x96\x01\n\x15\x44\x65\x61\x63tivateUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"R\n\x16\x44\x65\x61\x63tivateUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\"\x96\x01\n\x15ReactivateUserRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"R\n\x16ReactivateUserResponse\x12\x38\n\rhospital_user\x18\x01 \x01(\x0b\x32!.medport.hospital.v1.HospitalUser\"\xb8\x01\n\x15\x43hangePasswordRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x0cold_password\x18\x03 \x01(\tB\x16\x80\x01\x01\xe2\x41\x02\x02\x04\xbaH\x0br\t\x10\x01(\x80\x01\xba\x01\x01\x00\x12,\n\x0cnew_password\x18\x04 \x01(\tB\x16\x80\x01\x01\xe2\x41\x02\x02\x04\xbaH\x0br\t\x10\x0c(\x80\x01\xba\x01\x01\x00\"\x18\n\x16\x43hangePasswordResponse*\x97\x01\n\x10HospitalUserRole\x12\"\n\x1eHOSPITAL_USER_ROLE_UNSPECIFIED\x10\x00\x12\x1c\n\x18HOSPITAL_USER_ROLE_STAFF\x10\x01\x12#\n\x1fHOSPITAL_USER_ROLE_CASE_MANAGER\x10\x02\x12\x1c\n\x18HOSPITAL_USER_ROLE_ADMIN\x10\x03\x32\xb9\x06\n\x0bUserService\x12m\n\nCreateUser\x12&.medport.hospital.v1.CreateUserRequest\x1a\'.medport.hospital.v1.CreateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12m\n\x07GetUser\x12#.medport.hospital.v1.GetUserRequest\x1a$.medport.hospital.v1.GetUserResponse\"\x17\x90\x02\x01\xca\xd5\"\x10\x12\x07\n\x03\x01\x02\x03\x10\x01\x12\x05\n\x01\x03\x10\x02\x12j\n\tListUsers\x12%.medport.hospital.v1.ListUsersRequest\x1a&.medport.hospital.v1.ListUsersResponse\"\x0e\x90\x02\x01\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12m\n\nUpdateUser\x12&.medport.hospital.v1.UpdateUserRequest\x1a\'.medport.hospital.v1.UpdateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12y\n\x0e\x44\x65\x61\x63tivateUser\x12*.medport.hospital.v1.DeactivateUserRequest\x1a+.medport.hospital.v1.DeactivateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12y\n\x0eReactivateUser\x12*.medport.hospital.v1.ReactivateUserRequest\x1a+.medport.hospital.v1.ReactivateUserResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x12{\n\x0e\x43hangePassword\x12*.medport.hospital.v1.ChangePasswordRequest\x1a+.medport.hospital.v1.ChangePasswordResponse\"\x10\x90\x02\x02\xca\xd5\"\t\x12\x07\n\x03\x01\x02\x03\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOSPITALUSER'].fields_by_name['hospital_id']._loaded_options = None
   _globals['_HOSPITALUSER'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\003'
   _globals['_HOSPITALUSER'].fields_by_name['email']._loaded_options = None
-  _globals['_HOSPITALUSER'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\376\001`\001'
+  _globals['_HOSPITALUSER'].fields_by_name['email']._serialized_options = b'\342A\002\002\005\272H\nr\005\030\376\001`\001\330\001\001'
   _globals['_HOSPITALUSER'].fields_by_name['name']._loaded_options = None
-  _globals['_HOSPITALUSER'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\013r\t\020\001\030\310\001\272\001\001\000'
+  _globals['_HOSPITALUSER'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\014r\007\030\310\001\272\001\001\000\330\001\001'
   _globals['_HOSPITALUSER'].fields_by_name['role']._loaded_options = None
-  _globals['_HOSPITALUSER'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_HOSPITALUSER'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\005\202\001\002\020\001'
   _globals['_HOSPITALUSER'].fields_by_name['is_active']._loaded_options = None
   _globals['_HOSPITALUSER'].fields_by_name['is_active']._serialized_options = b'\342A\001\003'
   _globals['_HOSPITALUSER'].fields_by_name['hospital_name']._loaded_options = None
@@ -67,34 +68,104 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSERREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['roles']._loaded_options = None
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['roles']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\n\"\007\202\001\004\020\001 \000'
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['is_active']._loaded_options = None
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['is_active']._serialized_options = b'\342A\001\001'
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['email_prefix']._loaded_options = None
+  _globals['_HOSPITALUSERFILTER'].fields_by_name['email_prefix']._serialized_options = b'\342A\001\001\272H\tr\007\030\376\001\272\001\001\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['hospital_id']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\020'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['hospital_user']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['hospital_user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\\\272\001V\n\tmask.size\022\030must name 1 to 50 fields\032/size(this.paths) >= 1 && size(this.paths) <= 50\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._serialized_options = b'\200\001\001\342A\002\002\004\272H\013r\t\020\001(\200\001\272\001\001\000'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\200\001\001\342A\002\002\004\272H\013r\t\020\014(\200\001\272\001\001\000'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\003\020\002'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\220\002\001\312\325\"\020\022\007\n\003\001\002\003\020\001\022\005\n\001\003\020\002'
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\312\325\"\007\022\005\n\001\003\020\002'
-  _globals['_HOSPITALUSERROLE']._serialized_start=1284
-  _globals['_HOSPITALUSERROLE']._serialized_end=1435
-  _globals['_HOSPITALUSER']._serialized_start=184
-  _globals['_HOSPITALUSER']._serialized_end=561
-  _globals['_CREATEUSERREQUEST']._serialized_start=564
-  _globals['_CREATEUSERREQUEST']._serialized_end=722
-  _globals['_CREATEUSERRESPONSE']._serialized_start=725
-  _globals['_CREATEUSERRESPONSE']._serialized_end=894
-  _globals['_GETUSERREQUEST']._serialized_start=896
-  _globals['_GETUSERREQUEST']._serialized_end=978
-  _globals['_GETUSERRESPONSE']._serialized_start=980
-  _globals['_GETUSERRESPONSE']._serialized_end=1055
-  _globals['_LISTUSERSREQUEST']._serialized_start=1057
-  _globals['_LISTUSERSREQUEST']._serialized_end=1176
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1178
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1281
-  _globals['_USERSERVICE']._serialized_start=1438
-  _globals['_USERSERVICE']._serialized_end=1781
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\003\020\002'
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\003\020\002'
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._serialized_options = b'\220\002\002\312\325\"\007\022\005\n\001\003\020\002'
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\220\002\002\312\325\"\t\022\007\n\003\001\002\003\020\001'
+  _globals['_HOSPITALUSERROLE']._serialized_start=2708
+  _globals['_HOSPITALUSERROLE']._serialized_end=2859
+  _globals['_HOSPITALUSER']._serialized_start=218
+  _globals['_HOSPITALUSER']._serialized_end=598
+  _globals['_CREATEUSERREQUEST']._serialized_start=601
+  _globals['_CREATEUSERREQUEST']._serialized_end=759
+  _globals['_CREATEUSERRESPONSE']._serialized_start=762
+  _globals['_CREATEUSERRESPONSE']._serialized_end=931
+  _globals['_GETUSERREQUEST']._serialized_start=933
+  _globals['_GETUSERREQUEST']._serialized_end=1015
+  _globals['_GETUSERRESPONSE']._serialized_start=1017
+  _globals['_GETUSERRESPONSE']._serialized_end=1092
+  _globals['_HOSPITALUSERFILTER']._serialized_start=1095
+  _globals['_HOSPITALUSERFILTER']._serialized_end=1276
+  _globals['_LISTUSERSREQUEST']._serialized_start=1279
+  _globals['_LISTUSERSREQUEST']._serialized_end=1461
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1463
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1566
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1569
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1938
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=1940
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=2018
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=2021
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=2171
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=2173
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=2255
+  _globals['_REACTIVATEUSERREQUEST']._serialized_start=2258
+  _globals['_REACTIVATEUSERREQUEST']._serialized_end=2408
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=2410
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=2492
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=2495
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=2679
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=2681
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=2705
+  _globals['_USERSERVICE']._serialized_start=2862
+  _globals['_USERSERVICE']._serialized_end=3687
 # @@protoc_insertion_point(module_scope)

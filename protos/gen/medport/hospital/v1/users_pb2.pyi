@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -227,6 +228,40 @@ class GetUserResponse(_message.Message):
 Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
 
 @_typing.final
+class HospitalUserFilter(_message.Message):
+    """Which users: OR inside the list, AND between the fields; what is empty lets all pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    EMAIL_PREFIX_FIELD_NUMBER: _builtins.int
+    is_active: _builtins.bool
+    """Only those who may log in, or only those who may not."""
+    email_prefix: _builtins.str
+    """How the address begins, in lower case or not; every character stands for itself."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___HospitalUserRole.ValueType]:
+        """Roles."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[Global___HospitalUserRole.ValueType] | None = ...,
+        is_active: _builtins.bool | None = ...,
+        email_prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "email_prefix", b"email_prefix", "is_active", b"is_active", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
+    _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+
+Global___HospitalUserFilter: _TypeAlias = HospitalUserFilter  # noqa: Y015
+
+@_typing.final
 class ListUsersRequest(_message.Message):
     """Names a page of users."""
 
@@ -235,22 +270,28 @@ class ListUsersRequest(_message.Message):
     HOSPITAL_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     hospital_id: _builtins.str
     """The caller's hospital."""
     page_size: _builtins.int
     """How many at most: 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___HospitalUserFilter:
+        """Which users; absent: all."""
+
     def __init__(
         self,
         *,
         hospital_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___HospitalUserFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -283,3 +324,240 @@ class ListUsersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListUsersResponse: _TypeAlias = ListUsersResponse  # noqa: Y015
+
+@_typing.final
+class UpdateUserRequest(_message.Message):
+    """Describes what changes of a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    HOSPITAL_USER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The caller's hospital."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    @_builtins.property
+    def hospital_user(self) -> Global___HospitalUser:
+        """The new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to set; * sets all that can be. Other paths are refused."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        hospital_user: Global___HospitalUser | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hospital_id", b"hospital_id", "hospital_user", b"hospital_user", "request_id", b"request_id", "update_mask", b"update_mask", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateUserRequest: _TypeAlias = UpdateUserRequest  # noqa: Y015
+
+@_typing.final
+class UpdateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hospital_user(self) -> Global___HospitalUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        hospital_user: Global___HospitalUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateUserResponse: _TypeAlias = UpdateUserResponse  # noqa: Y015
+
+@_typing.final
+class DeactivateUserRequest(_message.Message):
+    """Names a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The caller's hospital."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hospital_id", b"hospital_id", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeactivateUserRequest: _TypeAlias = DeactivateUserRequest  # noqa: Y015
+
+@_typing.final
+class DeactivateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hospital_user(self) -> Global___HospitalUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        hospital_user: Global___HospitalUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeactivateUserResponse: _TypeAlias = DeactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class ReactivateUserRequest(_message.Message):
+    """Names a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The caller's hospital."""
+    user_id: _builtins.str
+    """The user."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hospital_id", b"hospital_id", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserRequest: _TypeAlias = ReactivateUserRequest  # noqa: Y015
+
+@_typing.final
+class ReactivateUserResponse(_message.Message):
+    """Returns the user as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hospital_user(self) -> Global___HospitalUser:
+        """The user."""
+
+    def __init__(
+        self,
+        *,
+        hospital_user: Global___HospitalUser | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_user", b"hospital_user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserResponse: _TypeAlias = ReactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class ChangePasswordRequest(_message.Message):
+    """Proves who asks, once more, and names what comes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OLD_PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The caller's hospital."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
+    old_password: _builtins.str
+    """The password until now."""
+    new_password: _builtins.str
+    """The password to come: 12 characters at least, 128 bytes at most."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        old_password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "new_password", b"new_password", "old_password", b"old_password", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordRequest: _TypeAlias = ChangePasswordRequest  # noqa: Y015
+
+@_typing.final
+class ChangePasswordResponse(_message.Message):
+    """Says that the new password is the one; log in with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordResponse: _TypeAlias = ChangePasswordResponse  # noqa: Y015

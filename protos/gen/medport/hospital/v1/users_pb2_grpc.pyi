@@ -49,6 +49,29 @@ class UserServiceStub:
 
     Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.UpdateUserRequest, _users_pb2.UpdateUserResponse]
+    """Changes a user: name, role; a new role ends the user's sessions.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    """
+    DeactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]
+    """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    """
+    ReactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]
+    """Lets a user log in again, with the password as it was; nothing to do if it is so.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+    """
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_users_pb2.ChangePasswordRequest, _users_pb2.ChangePasswordResponse]
+    """Changes the caller's own password and ends every session of the caller, this one too.
+
+    Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `WRONG_PASSWORD`;
+    RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
+    """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
@@ -70,6 +93,29 @@ class UserServiceAsyncStub(UserServiceStub):
     """Lists the hospital's users, in the order they were created in.
 
     Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+    """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.UpdateUserRequest, _users_pb2.UpdateUserResponse]  # type: ignore[assignment]
+    """Changes a user: name, role; a new role ends the user's sessions.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    """
+    DeactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]  # type: ignore[assignment]
+    """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    """
+    ReactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]  # type: ignore[assignment]
+    """Lets a user log in again, with the password as it was; nothing to do if it is so.
+
+    Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_users_pb2.ChangePasswordRequest, _users_pb2.ChangePasswordResponse]  # type: ignore[assignment]
+    """Changes the caller's own password and ends every session of the caller, this one too.
+
+    Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `WRONG_PASSWORD`;
+    RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +153,53 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the hospital's users, in the order they were created in.
 
         Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _users_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.UpdateUserResponse, _abc.Awaitable[_users_pb2.UpdateUserResponse]]:
+        """Changes a user: name, role; a new role ends the user's sessions.
+
+        Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def DeactivateUser(
+        self,
+        request: _users_pb2.DeactivateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.DeactivateUserResponse, _abc.Awaitable[_users_pb2.DeactivateUserResponse]]:
+        """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
+
+        Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        """
+
+    @_abc_1.abstractmethod
+    def ReactivateUser(
+        self,
+        request: _users_pb2.ReactivateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.ReactivateUserResponse, _abc.Awaitable[_users_pb2.ReactivateUserResponse]]:
+        """Lets a user log in again, with the password as it was; nothing to do if it is so.
+
+        Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _users_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.ChangePasswordResponse, _abc.Awaitable[_users_pb2.ChangePasswordResponse]]:
+        """Changes the caller's own password and ends every session of the caller, this one too.
+
+        Errors: PERMISSION_DENIED: another hospital; INVALID_ARGUMENT `WRONG_PASSWORD`;
+        RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
