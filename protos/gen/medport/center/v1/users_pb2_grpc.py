@@ -104,7 +104,7 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes a user: name, role, permissions; a new role or other permissions end the user's sessions.
+        """Changes a user: name, role, permissions; other rights end the user's sessions.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
         FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.

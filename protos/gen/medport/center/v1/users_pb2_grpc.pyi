@@ -49,7 +49,7 @@ class UserServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.UpdateUserRequest, _users_pb2.UpdateUserResponse]
-    """Changes a user: name, role, permissions; a new role or other permissions end the user's sessions.
+    """Changes a user: name, role, permissions; other rights end the user's sessions.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
     FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
@@ -93,7 +93,7 @@ class UserServiceAsyncStub(UserServiceStub):
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.UpdateUserRequest, _users_pb2.UpdateUserResponse]  # type: ignore[assignment]
-    """Changes a user: name, role, permissions; a new role or other permissions end the user's sessions.
+    """Changes a user: name, role, permissions; other rights end the user's sessions.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
     FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
@@ -158,7 +158,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.UpdateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_users_pb2.UpdateUserResponse, _abc.Awaitable[_users_pb2.UpdateUserResponse]]:
-        """Changes a user: name, role, permissions; a new role or other permissions end the user's sessions.
+        """Changes a user: name, role, permissions; other rights end the user's sessions.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
         FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
