@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 
 Options = tuple[tuple[str, int], ...]
@@ -34,7 +36,7 @@ CHANNEL: Options = (
 SERVER: Options = (
     *_BOTH,
     # Below the channels' keepalive time, or their pings earn GOAWAY too_many_pings.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.ping_timeout_ms", 20_000),
@@ -49,6 +51,24 @@ SERVER: Options = (
     ("grpc.http.overload_protection", 0),
     ("grpc.so_reuseport", 0),  # a second server would bind the same port and steal calls
 )
+
+
+# Between a router and its silos: a stopped process is found in 7 s, and its replicas take over; one
+# that is back is called again within 0.25 s, because a balancing channel waits out its pause.
+_HASTY = {
+    "grpc.keepalive_time_ms": 5_000,
+    "grpc.http2.ping_timeout_ms": 2_000,
+    "grpc.max_reconnect_backoff_ms": 250,
+}
+HOP: Options = tuple((name, _HASTY.get(name, value)) for name, value in CHANNEL)
+
+
+def target(addresses: Sequence[str]) -> str:
+    """Name one peer, or several replicas of it, as the runtime resolves them."""
+    if len(addresses) == 1:
+        return addresses[0]
+    family = "ipv6" if addresses[0].startswith("[") else "ipv4"
+    return f"{family}:{','.join(addresses)}"
 
 
 def channel(address: str) -> grpc.aio.Channel:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,6 +92,31 @@ def addresses(text: str) -> dict[str, str]:
             raise ValueError(f"{each!r} is not NAME=HOST:PORT, each name once")
         named[name] = address(where)
     return named
+
+
+def replicas(text: str) -> dict[str, tuple[str, ...]]:
+    """Parse ``ems=10.0.0.1:50052,ems=10.0.0.2:50052``: a name comes once for each of its replicas.
+
+    A host name stands for itself alone, and for all the addresses that it has.
+    """
+    named: dict[str, tuple[str, ...]] = {}
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, where = each.partition("=")
+        if not equals or not name or address(where) in named.get(name, ()):
+            raise ValueError(f"{each!r} is not NAME=HOST:PORT, each pair once")
+        named[name] = (*named.get(name, ()), where)
+    for name, all_of_it in named.items():
+        families = {_family(each) for each in all_of_it}
+        if len(all_of_it) > 1 and (len(families) > 1 or None in families):
+            raise ValueError(f"the replicas of {name} are not all IPv4, or all IPv6, addresses")
+    return named
+
+
+def _family(where: str) -> int | None:
+    try:
+        return ip_address(where.rpartition(":")[0].strip("[]")).version
+    except ValueError:
+        return None
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 from psycopg.conninfo import make_conninfo
 
 from chassis import environment
-from chassis.environment import BadSettings, Environment, address, addresses, duration, one_of
+from chassis.environment import (
+    BadSettings,
+    Environment,
+    address,
+    addresses,
+    duration,
+    one_of,
+    replicas,
+)
 
 Read = TypeVar("Read")
 
@@ -65,7 +73,7 @@ class RouterSettings:
     """What the router runs with; it has no database."""
 
     listen: str
-    silos: Mapping[str, str]  # silo -> address
+    silos: Mapping[str, tuple[str, ...]]  # silo -> the addresses of its replicas
     descriptors: Path
     key_cache: Path
     reflection: str
@@ -111,7 +119,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
     env = Environment(environ)
     settings = RouterSettings(
         listen=env.read("MEDPORT_LISTEN", address, ""),
-        silos=env.read("MEDPORT_SILOS", addresses, {}),
+        silos=env.read("MEDPORT_SILOS", replicas, {}),
         descriptors=env.read("MEDPORT_DESCRIPTORS", environment.file, Path()),
         key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from chassis import settings, signals, telemetry
 from chassis.environment import BadSettings
 from chassis.settings import RouterSettings
-from router.routes import PACKAGES, SILOS, read_descriptors
+from router.routes import SILOS, owner, read_descriptors
 from router.server import Router
 
 PAUSE_SECONDS = 2.0  # until whoever watches our health has gone elsewhere
@@ -32,7 +32,7 @@ def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescr
     descriptors = FileDescriptorSet()
     try:
         descriptors = read_descriptors(read.descriptors)
-        if not {file.package for file in descriptors.file} & set(PACKAGES):
+        if not any(owner(file.package) for file in descriptors.file):
             mistakes.append(
                 f"MEDPORT_DESCRIPTORS: {read.descriptors} holds nothing of the contract"
             )

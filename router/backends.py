@@ -1,8 +1,8 @@
-"""One silo as the router reaches it: its channels, its breaker, its share of the router."""
+"""One silo as the router reaches it: its replicas, its breaker, its share of the router."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from router.routes import Route
 
 @dataclass(slots=True)
 class Leg:
-    """One connection to a silo: how busy it is, and what starts a call on it."""
+    """A connection to each of a silo's replicas: how busy it is, what starts a call on it."""
 
     channel: grpc.aio.Channel
     starts: dict[str, Any] = field(default_factory=dict)
@@ -33,6 +33,11 @@ class Lease:
     leg: Leg
     _ticket: Ticket
     _breaker: Breaker
+    _under_way: dict[Ticket, grpc.aio.Call]
+
+    def begun(self, call: grpc.aio.Call) -> None:
+        """Note the call that this is for, so that it can be given up."""
+        self._under_way[self._ticket] = call
 
     def answered(self) -> None:
         """Note that the silo spoke; a stream need not end for that."""
@@ -52,17 +57,26 @@ class Backend:
     """Long-lived channels: opening one per call is slow, and leaks."""
 
     def __init__(
-        self, silo: str, target: str, routes: Iterable[Route], limits: Limits = LIMITS
+        self,
+        silo: str,
+        addresses: Sequence[str],
+        routes: Iterable[Route],
+        limits: Limits = LIMITS,
     ) -> None:
         self.silo = silo
-        self.target = target
         self.breaker = Breaker()
+        self._under_way: dict[Ticket, grpc.aio.Call] = {}
         self.bulkhead = Bulkhead(limits)
-        served = [route for route in routes if route.silo == silo]
-        options = (*channels.CHANNEL, ("grpc.service_config", service_config(served)))
+        served, target = (
+            [route for route in routes if route.silo == silo],
+            channels.target(addresses),
+        )
         # Probes and keys keep off the callers' channels and limits.
-        self.side = channels.channel(target)
-        self._legs = [_leg(target, options, served) for _ in range(CHANNELS)]
+        self.side = _channel(target, ())
+        self.probes = [channels.channel(each) for each in addresses]
+        self._legs = [Leg(_channel(target, served)) for _ in range(CHANNELS)]
+        for leg in self._legs:
+            leg.starts.update((route.path, _start(leg.channel, route)) for route in served)
 
     @asynccontextmanager
     async def lease(self, route: Route) -> AsyncIterator[Lease]:
@@ -77,16 +91,27 @@ class Backend:
                 leg = min(self._legs, key=lambda each: each.load)
                 leg.load += 1
                 try:
-                    yield Lease(leg, ticket, self.breaker)
+                    yield Lease(leg, ticket, self.breaker, self._under_way)
                 finally:
                     leg.load -= 1
             finally:
                 self._leave(route)
         finally:
+            self._under_way.pop(ticket, None)
             self.breaker.leave(ticket)
 
+    def give_up(self) -> None:
+        """End what has waited long for a silo that is silent, and refuse what comes next.
+
+        Streams stay: they wait for news, not for an answer, and the runtime's pings end them.
+        """
+        self.breaker.trip()
+        for ticket, call in tuple(self._under_way.items()):
+            if self.breaker.is_slow(ticket):
+                call.cancel()
+
     async def close(self) -> None:
-        for channel in (self.side, *(leg.channel for leg in self._legs)):
+        for channel in (self.side, *self.probes, *(leg.channel for leg in self._legs)):
             await channel.close()
 
     async def _enter(self, route: Route) -> None:
@@ -103,14 +128,16 @@ class Backend:
             self.bulkhead.leave_stream()
 
 
-def _leg(target: str, options: Any, routes: list[Route]) -> Leg:
-    leg = Leg(grpc.aio.insecure_channel(target, options=options))
-    for route in routes:
-        method = route.method
-        shape = f"{_count(method.streams_requests)}_{_count(method.streams_answers)}"
-        # Without serializers a multicallable moves bytes.
-        leg.starts[route.path] = getattr(leg.channel, shape)(route.path)
-    return leg
+def _channel(target: str, routes: Sequence[Route]) -> grpc.aio.Channel:
+    options = (*channels.HOP, ("grpc.service_config", service_config(routes)))
+    return grpc.aio.insecure_channel(target, options=options)
+
+
+def _start(channel: grpc.aio.Channel, route: Route) -> Any:
+    """Make what starts a call of ``route``; without serializers it moves bytes."""
+    method = route.method
+    shape = f"{_count(method.streams_requests)}_{_count(method.streams_answers)}"
+    return getattr(channel, shape)(route.path)
 
 
 def _count(streaming: bool) -> str:  # noqa: FBT001 - the descriptor's own yes or no

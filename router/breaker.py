@@ -73,10 +73,10 @@ class Breaker:
             self._reset(State.CLOSED)
             self._pause = self._tripping.first_pause_s
 
-    def failed(self, ticket: Ticket | None = None) -> None:
-        """Note that the silo could not be reached; without a ticket, by a probe of its health."""
+    def failed(self, ticket: Ticket) -> None:
+        """Note that the silo could not be reached."""
         now = self._clock()
-        if self._state is State.HALF_OPEN and ticket and ticket.probe:
+        if self._state is State.HALF_OPEN and ticket.probe:
             self._state, self._retry_at = State.OPEN, now + self._pause
         elif self._state is State.CLOSED:
             self._consecutive += 1
@@ -87,6 +87,11 @@ class Breaker:
     def is_slow(self, ticket: Ticket) -> bool:
         """Say whether a call has waited too long; a client's own short deadline proves nothing."""
         return self._clock() - ticket.started >= self._tripping.slow_s
+
+    def trip(self) -> None:
+        """Note that the silo is silent, whether or not anybody calls it."""
+        if self._state is State.CLOSED:
+            self._open(self._clock())
 
     def revived(self) -> None:
         """Note that a silo which was silent speaks again: the next call may try it at once."""

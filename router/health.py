@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,17 +20,31 @@ from router.routes import Route
 
 EVERY_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
+SILENT_PROBES = 2  # hence a stopped silo holds a caller for 3 s at most
 _SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one replica said of itself, and how soon."""
+
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    latency_s: float | None = None
+
+    @property
+    def serving(self) -> bool:
+        return bool(self.statuses.get("") == SERVING)
 
 
 @dataclass(slots=True)
 class Seen:
-    """What the latest probe of a silo brought."""
+    """What the latest probe of a silo brought: the best of what its replicas said."""
 
     reachable: bool = False
     statuses: Mapping[str, int] = field(default_factory=dict)
     latency_s: float | None = None
     answered_at: datetime | None = None
+    serving_replicas: int = 0
 
     def status(self, name: str) -> int:
         """Return what the silo says of ``name``, or of itself if it does not know the name."""
@@ -42,12 +56,13 @@ class Seen:
 
 
 class Monitor:
-    """Probes one silo every second and passes its word on under the names of its services."""
+    """Probes a silo's replicas every second; passes the best word on, under its services' names."""
 
     def __init__(self, backend: Backend, routes: Iterable[Route], health: Health) -> None:
         self.seen = Seen()
         self._backend, self._health = backend, health
-        self._stub = health_pb2_grpc.HealthStub(backend.side)
+        self._stubs = [health_pb2_grpc.HealthStub(each) for each in backend.probes]
+        self._silent = 0
         served = [route for route in routes if route.silo == backend.silo]
         self._names = {route.package for route in served} | {
             route.method.service for route in served
@@ -62,30 +77,34 @@ class Monitor:
             await asyncio.sleep(max(0.0, begun + EVERY_SECONDS - time.monotonic()))
 
     async def probe(self) -> None:
-        """Ask the silo once; only its silence counts against it, and its return is noticed."""
-        begun, was_reachable, before = time.monotonic(), self.seen.reachable, self._summary()
-        self.seen.reachable, self.seen.statuses = await self._ask()
-        if self.seen.reachable:
-            self.seen.latency_s = time.monotonic() - begun
-            self.seen.answered_at = utc_now()
-            if not was_reachable:
+        """Ask every replica once; only the silence of all counts, and a return is noticed."""
+        before = self._summary()
+        answers = await asyncio.gather(*(_ask(stub) for stub in self._stubs))
+        self._note([each for each in answers if each is not None])
+        after = self._summary()
+        if after != before:
+            telemetry.log.info("silo", silo=self._backend.silo, **after)
+            if after["reachable"] > before["reachable"] or after["serving"] > before["serving"]:
                 self._backend.breaker.revived()
-        else:
-            self._backend.breaker.failed()
-        if self._summary() != before:
-            telemetry.log.info("silo", silo=self._backend.silo, **self._summary())
         await self._tell()
 
-    def _summary(self) -> dict[str, Any]:
-        return {"reachable": self.seen.reachable, "serving": self.seen.serving}
+    def _note(self, answers: Sequence[Answer]) -> None:
+        seen, self._silent = self.seen, 0 if answers else self._silent + 1
+        seen.reachable = bool(answers)
+        best = max(answers, key=lambda each: each.serving, default=Answer())
+        seen.statuses = best.statuses
+        seen.serving_replicas = sum(each.serving for each in answers)
+        if answers:
+            seen.latency_s, seen.answered_at = best.latency_s, utc_now()
+        elif self._silent >= SILENT_PROBES:
+            self._backend.give_up()
 
-    async def _ask(self) -> tuple[bool, dict[str, int]]:
-        request = health_pb2.HealthListRequest()
-        try:
-            answer = await self._stub.List(request, timeout=PATIENCE_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            return error.code() not in _SILENT, {}
-        return True, {name: each.status for name, each in answer.statuses.items()}
+    def _summary(self) -> dict[str, Any]:
+        return {
+            "reachable": self.seen.reachable,
+            "serving": self.seen.serving,
+            "replicas": self.seen.serving_replicas,
+        }
 
     async def _tell(self) -> None:
         for name in self._names:
@@ -93,3 +112,14 @@ class Monitor:
             if self._told.get(name) != status:
                 self._told[name] = status
                 await self._health.set(name, status)
+
+
+async def _ask(stub: health_pb2_grpc.HealthStub) -> Answer | None:
+    """Return what a replica says, or None for its silence."""
+    begun = time.monotonic()
+    try:
+        answer = await stub.List(health_pb2.HealthListRequest(), timeout=PATIENCE_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        return None if error.code() in _SILENT else Answer()
+    statuses = {name: each.status for name, each in answer.statuses.items()}
+    return Answer(statuses, time.monotonic() - begun)

@@ -11,8 +11,9 @@ from router.routes import Route
 
 READ_S, WRITE_S, MOST_S = 2.0, 5.0, 30.0
 
-# More than this on one connection would queue unseen: what silos set as max_concurrent_streams.
-CALLS_PER_CHANNEL = 100
+# More than this on one connection would queue unseen: what silos set as max_concurrent_streams,
+# less the one on which the runtime watches the replica's health.
+CALLS_PER_CHANNEL = 99
 CHANNELS = 4
 
 
@@ -78,14 +79,24 @@ def retried(route: Route) -> bool:
     return route.unary and route.retry_safe
 
 
+# Turn by turn, over those replicas that say of themselves that they serve.
+BALANCING: dict[str, Any] = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+}
+
+
 def service_config(routes: Iterable[Route]) -> str:
-    """Render the retries for the runtime: only on this hop, only where a repeat is harmless."""
+    """Render balancing and retries for the runtime.
+
+    Retries happen only on this hop, and only where a repeat is harmless.
+    """
     names = [
         dict(zip(("service", "method"), route.path.strip("/").split("/"), strict=True))
         for route in routes
         if retried(route)
     ]
-    config: dict[str, Any] = {"retryThrottling": RETRY_BUDGET}
+    config: dict[str, Any] = {**BALANCING, "retryThrottling": RETRY_BUDGET}
     if names:
         config["methodConfig"] = [{"name": names, "retryPolicy": RETRY}]
     return json.dumps(config)

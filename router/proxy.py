@@ -135,7 +135,10 @@ class Forwarder:
             raise answers.Draining
         start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
         if not self._route.method.streams_requests:
-            return start(request, timeout=timeout, metadata=metadata)
+            call = start(request, timeout=timeout, metadata=metadata)
+            if self._route.unary:
+                lease.begun(call)
+            return call
         call = start(timeout=timeout, metadata=metadata)
         self._uploads.start(request, call)
         return call

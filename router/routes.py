@@ -20,10 +20,9 @@ from chassis.interceptors.methods import Method
 SILOS = ("hospital", "ems", "center")
 ROUTER = "router"
 
-# What the contract leaves out of this table is nobody's business: it is UNIMPLEMENTED here.
-PACKAGES = {f"medport.{silo}{events}.v1": silo for silo in SILOS for events in ("", ".events")} | {
-    "medport.router.v1": ROUTER
-}
+# Whose a package is, by the longest beginning that fits: a new version beside an old one is routed
+# without a line here, and may be given to somebody else with one. What fits none is UNIMPLEMENTED.
+OWNERS = {f"medport.{silo}.": silo for silo in SILOS} | {"medport.router.": ROUTER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,20 @@ def read_descriptors(path: Path) -> FileDescriptorSet:
     return FileDescriptorSet.FromString(path.read_bytes())
 
 
+def owner(package: str, owners: Mapping[str, str] = OWNERS) -> str | None:
+    """Return the silo, or the router, that serves ``package``; None where nobody does."""
+    fitting = [beginning for beginning in owners if f"{package}.".startswith(beginning)]
+    return owners[max(fitting, key=len)] if fitting else None
+
+
 def routes_of(
-    descriptors: FileDescriptorSet, packages: Mapping[str, str] = PACKAGES
+    descriptors: FileDescriptorSet, owners: Mapping[str, str] = OWNERS
 ) -> dict[str, Route]:
-    """Return path -> route, in the order of the paths; ``packages`` says who serves which."""
+    """Return path -> route, in the order of the paths; ``owners`` says who serves which."""
     routes = [
-        _route(file, service.name, rpc, packages[file.package])
+        _route(file, service.name, rpc, silo)
         for file in descriptors.file
-        if file.package in packages
+        if (silo := owner(file.package, owners)) is not None
         for service in file.service
         for rpc in service.method
     ]

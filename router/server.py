@@ -39,8 +39,8 @@ class Router:
     def __init__(self, settings: RouterSettings, descriptors: FileDescriptorSet) -> None:
         self._routes = routes_of(descriptors)
         self.backends = {
-            silo: Backend(silo, target, self._routes.values())
-            for silo, target in settings.silos.items()
+            silo: Backend(silo, addresses, self._routes.values())
+            for silo, addresses in settings.silos.items()
         }
         metrics.watch(self.backends.values())
         self._server = grpc.aio.server(options=SERVER)

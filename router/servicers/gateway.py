@@ -81,6 +81,8 @@ def _status(backend: Backend, monitor: Monitor) -> pb.SiloStatus:
         answer_time=timestamp(seen.answered_at),
         call_count=backend.bulkhead.calls,
         stream_count=backend.bulkhead.streams,
+        replica_count=len(backend.probes),
+        serving_replica_count=seen.serving_replicas,
     )
 
 

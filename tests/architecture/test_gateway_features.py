@@ -24,6 +24,8 @@ FEATURES = {  # those of the contract's second part, in its words
     "breaker",
     "bulkhead",
     "channels",
+    "API versions",
+    "load balancing",
     "error origin",
     "reflection",
     "health",

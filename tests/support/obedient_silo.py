@@ -23,6 +23,7 @@ from chassis.interceptors import errors, validation
 from chassis.interceptors.guards import GuardedServer
 
 SILOS = ("hospital", "ems")
+VERSIONS = ("v1", "v2")
 METHODS = {  # name -> (reads a stream, writes a stream, idempotency level)
     "Echo": (False, False, MethodOptions.NO_SIDE_EFFECTS),
     "Store": (False, False, MethodOptions.IDEMPOTENCY_UNKNOWN),
@@ -36,14 +37,15 @@ GRANTED = {  # name -> roles and permission
 }
 
 
-def service(silo: str) -> str:
-    return f"medport.{silo}.v1.ObedientService"
+def service(silo: str, version: str = "v1") -> str:
+    return f"medport.{silo}.{version}.ObedientService"
 
 
-def _file(silo: str) -> descriptor_pb2.FileDescriptorProto:
+def _file(silo: str, version: str) -> descriptor_pb2.FileDescriptorProto:
+    package = f"medport.{silo}.{version}"
     file = descriptor_pb2.FileDescriptorProto(
-        name=f"medport/{silo}/v1/obedient.proto",
-        package=f"medport.{silo}.v1",
+        name=f"medport/{silo}/{version}/obedient.proto",
+        package=package,
         syntax="proto3",
         dependency=["medport/common/v1/access.proto"],
     )
@@ -52,7 +54,7 @@ def _file(silo: str) -> descriptor_pb2.FileDescriptorProto:
     made = file.service.add(name="ObedientService")
     unary = (False, False, MethodOptions.NO_SIDE_EFFECTS)
     for name, (reads, writes, level) in (METHODS | dict.fromkeys(GRANTED, unary)).items():
-        kind = f".medport.{silo}.v1.ObedientText"
+        kind = f".{package}.ObedientText"
         rpc = made.method.add(name=name, input_type=kind, output_type=kind)
         rpc.client_streaming, rpc.server_streaming = reads, writes
         rpc.options.idempotency_level = level
@@ -72,15 +74,18 @@ def _rule(rule: Any, name: str) -> None:
 
 _pool = descriptor_pool.Default()
 for _silo in SILOS:
-    _pool.AddSerializedFile(_file(_silo).SerializeToString())
+    for _version in VERSIONS:
+        _pool.AddSerializedFile(_file(_silo, _version).SerializeToString())
 Text: Any = message_factory.GetMessageClass(
     _pool.FindMessageTypeByName("medport.hospital.v1.ObedientText")
 )
 
 
-def contract() -> FileDescriptorSet:
-    """Return what the router is told of these services."""
-    return reflection.describing(service(silo) for silo in SILOS)
+def contract(*versions: str) -> FileDescriptorSet:
+    """Return what the router is told of these services: their first version, or those given."""
+    return reflection.describing(
+        service(silo, version) for silo in SILOS for version in versions or VERSIONS[:1]
+    )
 
 
 def text(value: str) -> bytes:
@@ -90,8 +95,8 @@ def text(value: str) -> bytes:
 class ObedientSilo:
     """Counts what it saw; ``running`` is how many handlers are at work."""
 
-    def __init__(self, silo: str = "hospital") -> None:
-        self.silo = silo
+    def __init__(self, silo: str = "hospital", name: str = "1") -> None:
+        self.silo, self.name = silo, name
         self.seen: collections.Counter[str] = collections.Counter()
         self.running = 0
         self.peers: set[str] = set()
@@ -105,11 +110,13 @@ class ObedientSilo:
         self.health = health.add(self._server, [service(self.silo)])
         await self.health.turn(serving=True)
         guards = (
-            errors.guard(self.silo, f"{self.silo}-1"),
+            errors.guard(self.silo, f"{self.silo}-{self.name}"),
             validation.guard,
         )
         guarded = GuardedServer(self._server, guards)
-        guarded.add_registered_method_handlers(service(self.silo), self._handlers())
+        # The second version is anybody's.
+        for each in (service(self.silo), *(service(silo, "v2") for silo in SILOS)):
+            guarded.add_registered_method_handlers(each, self._handlers())
         list_keys: Any = grpc.unary_unary_rpc_method_handler(self._list_keys)
         keys = {"ListVerificationKeys": list_keys}
         sessions = f"medport.{self.silo}.v1.SessionService"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,13 @@ from router.uploads import send_all
 from tests.support.obedient_silo import METHODS, SILOS, ObedientSilo, contract, service
 
 
-def router_settings(silos: dict[str, str], cache: Path, reflection: str = "open") -> RouterSettings:
+def router_settings(
+    silos: Mapping[str, str | tuple[str, ...]], cache: Path, reflection: str = "open"
+) -> RouterSettings:
+    addresses = {name: (at,) if isinstance(at, str) else at for name, at in silos.items()}
     return RouterSettings(
         listen="127.0.0.1:0",
-        silos=silos,
+        silos=addresses,
         descriptors=Path(),
         key_cache=cache,
         reflection=reflection,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from psycopg.conninfo import conninfo_to_dict
 
 from chassis import settings
-from chassis.environment import BadSettings
+from chassis.environment import BadSettings, replicas
 
 EXAMPLES = "14d, 36h, 90m or 30s"
 SECRET = "of-the-service"  # noqa: S105 - of a test
@@ -49,6 +49,22 @@ def test_the_environment_becomes_settings(environ: dict[str, str]) -> None:
     assert conninfo_to_dict(read.database)["password"] == SECRET
     assert read.peer_keys == {"ems": bytes(range(32))}
     assert (read.reflection, read.log_level) == ("token", "INFO")
+
+
+def test_a_silo_may_have_several_replicas_each_with_an_address() -> None:
+    assert replicas("ems=10.0.0.1:1,hospital=h:2,ems=10.0.0.2:1") == {
+        "ems": ("10.0.0.1:1", "10.0.0.2:1"),
+        "hospital": ("h:2",),
+    }
+    assert replicas("ems=[::1]:1,ems=[::2]:1") == {"ems": ("[::1]:1", "[::2]:1")}
+    for wrong in (
+        "ems=10.0.0.1:1,ems=h:1",
+        "ems=10.0.0.1:1,ems=[::1]:1",
+        "ems=h:1,ems=h:1",
+        "=h:1",
+    ):
+        with pytest.raises(ValueError, match="ems|NAME"):
+            replicas(wrong)
 
 
 def test_metrics_are_shown_to_nobody_unless_asked_for(environ: dict[str, str]) -> None:

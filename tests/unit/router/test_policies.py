@@ -16,7 +16,7 @@ from router.policies import (
     retried,
     service_config,
 )
-from router.routes import PACKAGES, SILOS, Route, read_descriptors, routes_of
+from router.routes import SILOS, Route, owner, read_descriptors, routes_of
 
 ROUTES = routes_of(read_descriptors(Path("build/medport.binpb")))
 
@@ -26,8 +26,19 @@ def route(path: str) -> Route:
 
 
 def test_every_service_of_the_contract_has_a_route() -> None:
-    assert {each.package for each in ROUTES.values()} == set(PACKAGES)
+    packages = {f"medport.{silo}{events}.v1" for silo in SILOS for events in ("", ".events")}
+    assert {each.package for each in ROUTES.values()} == packages | {"medport.router.v1"}
     assert {each.silo for each in ROUTES.values()} == {*SILOS, "router"}
+
+
+def test_a_package_belongs_to_the_longest_beginning_that_fits() -> None:
+    owners = {"medport.hospital.": "hospital", "medport.hospital.v2.": "newcomer"}
+    assert owner("medport.hospital.v1", owners) == "hospital"
+    assert owner("medport.hospital.events.v2", owners) == "hospital"
+    assert owner("medport.hospital.v2", owners) == "newcomer"
+    assert owner("medport.hospital.v20", owners) == "hospital"
+    assert owner("medport.common.v1", owners) is None
+    assert owner("medport.hospitality.v1", owners) is None
 
 
 def test_every_route_says_who_may_call_it() -> None:

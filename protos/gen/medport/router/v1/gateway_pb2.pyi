@@ -172,6 +172,8 @@ class SiloStatus(_message.Message):
     ANSWER_TIME_FIELD_NUMBER: _builtins.int
     CALL_COUNT_FIELD_NUMBER: _builtins.int
     STREAM_COUNT_FIELD_NUMBER: _builtins.int
+    REPLICA_COUNT_FIELD_NUMBER: _builtins.int
+    SERVING_REPLICA_COUNT_FIELD_NUMBER: _builtins.int
     silo: _vocabulary_pb2.Silo.ValueType
     """Which silo."""
     reachable: _builtins.bool
@@ -184,6 +186,10 @@ class SiloStatus(_message.Message):
     """Unary calls on their way through this router now."""
     stream_count: _builtins.int
     """Streams open through this router now."""
+    replica_count: _builtins.int
+    """The addresses over which calls are spread; a host name counts once, whatever it stands for."""
+    serving_replica_count: _builtins.int
+    """How many of them said, when last asked, that they serve."""
     @_builtins.property
     def latency_duration(self) -> _duration_pb2.Duration:
         """How long the latest answered probe took; absent before the first."""
@@ -203,10 +209,12 @@ class SiloStatus(_message.Message):
         answer_time: _timestamp_pb2.Timestamp | None = ...,
         call_count: _builtins.int = ...,
         stream_count: _builtins.int = ...,
+        replica_count: _builtins.int = ...,
+        serving_replica_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "latency_duration", b"latency_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "breaker_state", b"breaker_state", "call_count", b"call_count", "latency_duration", b"latency_duration", "reachable", b"reachable", "serving", b"serving", "silo", b"silo", "stream_count", b"stream_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "breaker_state", b"breaker_state", "call_count", b"call_count", "latency_duration", b"latency_duration", "reachable", b"reachable", "replica_count", b"replica_count", "serving", b"serving", "serving_replica_count", b"serving_replica_count", "silo", b"silo", "stream_count", b"stream_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
