@@ -6,6 +6,7 @@ Every process of a silo runs these loops; none of them leads. See ``event_log.sq
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from chassis import event_log_metrics as metrics
+from chassis import tracing
 from chassis.event_log_connections import HUNG_SECONDS, Tasks, keep_connected
 from chassis.event_log_retention import Upkeep
 from chassis.event_log_signals import LOG, OUTBOX, Listener, Notifier, Signal
 from chassis.settings import Retention
+from chassis.stream_traces import sequenced
 from chassis.within import within
 
 BATCH = 200
@@ -59,12 +62,15 @@ class Sequencer:
 
     async def _tick(self, connection: AsyncConnection) -> None:
         while True:
-            count, _ = await tick(connection)
+            began = time.time_ns()
+            count, head = await tick(connection)
             if not count:
                 asked = await self.signal.wait()
                 metrics.WAKEUPS.labels("hint" if asked else "poll").inc()
                 continue
             self._moved()
+            if tracing.is_on():
+                await within(HUNG_SECONDS, sequenced(connection, count, head, began))
             if count < BATCH:  # not the end: transactions that the batch cut through stay for later
                 await asyncio.sleep(APART_SECONDS)
 

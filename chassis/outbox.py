@@ -10,8 +10,9 @@ from google.protobuf.message import Message
 from medport.common.v1.event_log_pb2 import EventActor, EventMetadata
 from psycopg import AsyncConnection
 
-from chassis import call, ids
+from chassis import call, ids, tracing
 from chassis.clock import timestamp, utc_now
+from chassis.tracing import Attributes, Kind
 
 # One round trip for any number of events: executemany of one prepared statement in a pipeline.
 APPEND = """
@@ -28,6 +29,10 @@ class Announcement:
     subject: str  # transport_requests/{id}
     subject_version: int  # 1, 2, 3, ... without a gap
     audience: Sequence[str]  # keys such as silo:ems or hospital:{id}; never empty
+
+    @property
+    def name(self) -> str:
+        return str(type(self.event).DESCRIPTOR.name)
 
 
 class Envelope:
@@ -73,7 +78,7 @@ class Envelope:
                     current.request_id if current else cause.correlation_id if cause else ""
                 ),
                 causation_id=cause.event_id if cause else "",
-                traceparent=current.traceparent if current else cause.traceparent if cause else "",
+                traceparent=tracing.current(),
                 actor=_actor(current),
             )
         )
@@ -107,5 +112,7 @@ def _actor(current: call.Call | None) -> EventActor | None:
 
 async def append(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the ``rows`` that an envelope made, in their order and in one round trip."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(APPEND, rows)
+    written: Attributes = {"db.system.name": "postgresql", "db.operation.batch.size": len(rows)}
+    with tracing.span("INSERT outbox", Kind.CLIENT, written):
+        async with connection.cursor() as cursor:
+            await cursor.executemany(APPEND, rows)

@@ -14,7 +14,7 @@ import psycopg
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis import settings, signals, telemetry
+from chassis import settings, signals, telemetry, tracing
 from chassis.environment import BadSettings
 from chassis.event_log_epochs import NotCommon, open_epoch
 from chassis.server import Build, CannotListen, Process
@@ -47,6 +47,7 @@ def main(build: Build, package: str, more: Mapping[str, Command] | None = None) 
 def serve(build: Build, given: SiloSettings) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second one ends the process at once."""
     telemetry.configure(given.log_level, build.name)
+    tracing.configure(build.name, given.collector)
     telemetry.log.info("starting", **settings.redacted(given))
     try:
         telemetry.expose(given.metrics)
@@ -61,6 +62,8 @@ def serve(build: Build, given: SiloSettings) -> int:
     except BadSettings as bad:  # what a composition root could not use
         sys.stderr.writelines(f"{mistake}\n" for mistake in bad.mistakes)
         return WRONG
+    finally:
+        tracing.finish()
     return 0
 
 

@@ -17,6 +17,7 @@ from chassis.checkpoint import Fenced, Lease, Place, State
 from chassis.dead_letter import BEHIND_PARKED, Letter, why
 from chassis.event_contract import EventContract
 from chassis.projection import Following, Policy, received
+from chassis.projection_telling import Telling
 from chassis.sql import written
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, UnitOfWork
@@ -97,10 +98,13 @@ class Effects:
         """Try again, in the order of the log, what an operator has marked."""
         while letter := await dead_letter.next_retry(self._database.read(None), self._lease):
             try:
+                telling = Telling(self._labels)
                 async with self._begin() as uow:
-                    await self._project(uow, self._contract.event.FromString(letter.event))
+                    event = self._contract.event.FromString(letter.event)
+                    await self._project(uow, event, telling)
                     await dead_letter.resolve(uow, self._lease, letter)
                     await checkpoint.stand(uow, self._lease)
+                telling.committed()
             except Fenced:
                 raise
             except Exception as fault:
@@ -136,24 +140,31 @@ class Effects:
 
     async def _transaction(self, events: Sequence[Any], target: Place) -> Sequence[Any]:
         """Apply as much as fits into a short transaction; return what is left."""
+        telling = Telling(self._labels)
+        with telling.frame(events):
+            done = await self._committed(events, target, telling)
+        telling.committed()
+        return events[done:]
+
+    async def _committed(self, events: Sequence[Any], target: Place, telling: Telling) -> int:
         async with self._begin() as uow:
             until = time.monotonic() + LONG_SECONDS
             done, place = 0, target
             for event, following in pairwise((*events, None)):
-                await self._apply_one(uow, event)
+                await self._apply_one(uow, event, telling)
                 done += 1
                 if time.monotonic() > until and following and _is_between(event, following):
                     place = self.place.half_way(event.placement.position, event.placement.epoch)
                     break
             await checkpoint.advance(uow, self._lease, self.place, place)
         self.place = place
-        return events[done:]
+        return done
 
-    async def _apply_one(self, uow: UnitOfWork, event: Any) -> None:
+    async def _apply_one(self, uow: UnitOfWork, event: Any, telling: Telling) -> None:
         if event.metadata.subject in self._parked:
             await self._park(uow, event, BEHIND_PARKED, attempts=0)
         else:
-            await self._project(uow, event)
+            await self._project(uow, event, telling)
 
     async def _insist(self, event: Any, target: Place, fault: Exception) -> None:
         """Try one event five times in all, for its cause may pass; then park it, or halt."""
@@ -206,7 +217,7 @@ class Effects:
             await dead_letter.fail_again(uow, self._lease, failed, attempts=1)
             await checkpoint.stand(uow, self._lease)
 
-    async def _project(self, uow: UnitOfWork, event: Any) -> None:
+    async def _project(self, uow: UnitOfWork, event: Any, telling: Telling) -> None:
         known = received(event)
         if known is None:  # of a later release of the source: a projector that learns it rebuilds
             metrics.UNKNOWN_EVENTS.labels(*self._labels).inc()
@@ -214,8 +225,9 @@ class Effects:
         metadata = known.metadata
         call.follow(call.Cause(metadata.id, metadata.correlation_id, metadata.traceparent))
         try:
-            for project in self._following.projects:
-                await project(uow, known)
+            with telling.applying(known):
+                for project in self._following.projects:
+                    await project(uow, known)
         finally:
             call.follow(None)
 

@@ -18,12 +18,13 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
-from chassis import telemetry
+from chassis import telemetry, tracing
 from chassis.backoff import Backoff, around
 from chassis.clock import Clock
 from chassis.dead_letter import why
 from chassis.sql import written
 from chassis.sqlstates import is_passing
+from chassis.tracing import Kind
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.within import within
 
@@ -162,9 +163,12 @@ class Reaction(Generic[Key]):
         return outcome
 
     async def _react(self, due: Due[Key], database: Database, clock: Clock) -> Outcome:
-        async with database.begin(due.tenant) as uow:
-            await uow.execute(_BOUND)
-            return await self._reacting.react(uow, due, clock)
+        with tracing.following("", f"timer {self.name}", Kind.INTERNAL) as span:
+            async with database.begin(due.tenant) as uow:
+                await uow.execute(_BOUND)
+                outcome = await self._reacting.react(uow, due, clock)
+            span.note({"medport.outcome": outcome.name})
+            return outcome
 
     def _note(self, due: Due[Key], outcome: Outcome) -> None:
         if outcome in {Outcome.DONE, Outcome.MOVED_ON}:

@@ -22,6 +22,7 @@ from chassis.interceptors import (
     errors,
     idempotency,
     logging,
+    tracing,
     validation,
 )
 from chassis.interceptors.guards import Context, Guard, GuardedServer
@@ -153,6 +154,7 @@ class Process:
     def _guards(self) -> list[Guard]:
         return [
             errors.guard(self._name, self._served_by, self._lost_one, self._availability.confirmed),
+            *tracing.guards(self._name),
             logging.guard(self._name),
             deadlines.guard,
             availability.guard(self._name, self._availability),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -57,6 +58,7 @@ class SiloSettings:
     reflection: str
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
+    collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
     retention: Retention = field(default_factory=Retention)
 
 
@@ -79,6 +81,7 @@ class RouterSettings:
     reflection: str
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
+    collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
 
 
 def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
@@ -94,6 +97,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
+        collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
         retention=_retention(env),
     )
     env.finish()
@@ -125,6 +129,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
+        collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
     )
     env.finish()
     return settings
@@ -149,6 +154,17 @@ def redacted(settings: Any) -> dict[str, str]:
 
 def _metrics(text: str) -> str:
     return "" if text == "off" else address(text)
+
+
+def _collector(text: str) -> str:
+    """Check the address, and that what speaks to a collector is installed."""
+    if text == "off":
+        return ""
+    try:
+        importlib.import_module("opentelemetry.exporter.otlp.proto.grpc")
+    except ImportError:
+        raise ValueError("spans cannot be sent: pip install 'medport[tracing]'") from None
+    return address(text.removeprefix("http://"))
 
 
 def _retention(env: Environment) -> Retention:

@@ -7,8 +7,9 @@ constant, compiled at import, and only its parameters arrive at run time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import EnumType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_type_hints, overload
 
@@ -21,16 +22,25 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row")
+_VERB = re.compile(r"\s*([A-Za-z]+)")
+_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(?:ONLY\s+)?([a-z_][a-z0-9_]*)", re.IGNORECASE)
 DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement(Generic[Row]):
-    """Text with ``%(name)s`` parameters, the ones already known, and the shape of its rows."""
+    """Text with ``%(name)s`` parameters, the ones already known, and the shape of its rows.
+
+    ``name`` is what traces call it.
+    """
 
     text: str
     constants: Mapping[str, object]
     rows: AsyncRowFactory[Row]
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", name_of(self.text))
 
 
 @overload
@@ -64,6 +74,12 @@ def written(text: str, into: Callable[..., Any] | None = None) -> Statement[Any]
     Rows arrive as dicts, or as what ``into`` returns for the columns in their order.
     """
     return Statement(text, {}, args_row(into) if into else dict_row)
+
+
+def name_of(text: str) -> str:
+    """Return a statement's verb and first table, such as ``UPDATE transport_bid``; no value."""
+    verb, table = _VERB.match(text), _TABLE.search(text)
+    return " ".join((verb[1].upper() if verb else "SQL", *((table[1],) if table else ())))
 
 
 def same_key(table: Table) -> ColumnElement[bool]:

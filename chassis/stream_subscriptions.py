@@ -15,6 +15,7 @@ from medport.common.v1 import event_log_pb2 as pb
 
 from chassis import event_log_metrics as metrics
 from chassis import stream_frames as frames
+from chassis import stream_traces
 from chassis.backoff import around
 from chassis.event_log_errors import LogUnavailable, SubscriberStalled
 from chassis.resume_tokens import Lineage
@@ -175,7 +176,8 @@ class Subscription:
     async def _send(self, chunk: Chunk, frame: bytes) -> None:
         self._cursor = chunk.end
         if frame:
-            await self._write(frame)
+            with stream_traces.delivering(chunk.entries, self._interest):
+                await self._write(frame)
         elif self._cursor - self._told >= SKIPPED:
             await self._bookmark()
         else:

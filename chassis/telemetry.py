@@ -1,4 +1,4 @@
-"""Logs and metrics: one JSON line per RPC, counters with the go-grpc-prometheus names.
+"""Logs, and the page that Prometheus reads: one JSON object per line, ids of the trace in each.
 
 No text of an exception is ever logged: PostgreSQL's DETAIL lines quote patients.
 """
@@ -8,18 +8,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from functools import cache
+from collections.abc import Mapping, MutableMapping
 from traceback import format_tb
 from typing import Any
 
 import psycopg
 import structlog
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, start_http_server
 
-_LABELS = ("grpc_type", "grpc_service", "grpc_method")
-_STARTED = Counter("grpc_server_started_total", "RPCs begun.", _LABELS)
-_HANDLED = Counter("grpc_server_handled_total", "RPCs ended, by code.", (*_LABELS, "grpc_code"))
-_SECONDS = Histogram("grpc_server_handling_seconds", "How long RPCs took.", _LABELS)
+from chassis import tracing
+
 _FAULTS = Counter("medport_faults_total", "Mistakes of the code, by type.", ("type",))
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -30,6 +28,7 @@ def configure(level: str, process: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _traced,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
@@ -43,6 +42,13 @@ def configure(level: str, process: str) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     # Libraries speak through logging: their warnings matter, their texts are not ours to judge.
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stdout)
+
+
+def _traced(_logger: object, _name: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Name the trace that a line belongs to, unless it does so itself."""
+    if "trace_id" not in line:
+        line.update(tracing.ids(tracing.current()))
+    return line
 
 
 class _Lines:
@@ -78,15 +84,6 @@ def lost(_loop: object, context: dict[str, Any]) -> None:
         fault(error, task=str(context.get("message", "")))
 
 
-def started(type_: str, service: str, method: str) -> None:
-    _started(type_, service, method).inc()
-
-
-def handled(type_: str, service: str, method: str, code: str, seconds: float) -> None:
-    _handled(type_, service, method, code).inc()
-    _seconds(type_, service, method).observe(seconds)
-
-
 def fault(error: BaseException, **where: str) -> None:
     """Report a mistake of the code by its type, SQLSTATE, constraint and frames, not its text."""
     _FAULTS.labels(type(error).__name__).inc()
@@ -101,19 +98,3 @@ def _driver(error: BaseException) -> dict[str, Any]:
 
 def _frames(error: BaseException) -> str:
     return "".join(format_tb(error.__traceback__))
-
-
-# Children are looked up once per combination: labels() costs five times an increment.
-@cache
-def _started(*labels: str) -> Counter:
-    return _STARTED.labels(*labels)
-
-
-@cache
-def _handled(*labels: str) -> Counter:
-    return _HANDLED.labels(*labels)
-
-
-@cache
-def _seconds(*labels: str) -> Histogram:
-    return _SECONDS.labels(*labels)

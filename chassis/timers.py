@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chassis import telemetry
+from chassis import telemetry, tracing
 from chassis.backoff import around
 from chassis.clock import Clock
 from chassis.dead_letter import why
 from chassis.sqlstates import is_passing
+from chassis.tracing import Kind
 from chassis.unit_of_work import Database
 
 Sweep = Callable[[Database, Clock], Awaitable[int]]
@@ -50,7 +51,9 @@ class Periodic:
         return f"{self.sweep.__module__}.{getattr(self.sweep, '__name__', 'sweep')}"
 
     async def turn(self, database: Database, clock: Clock) -> float:
-        changed = await self.sweep(database, clock)
+        with tracing.following("", f"timer {self.name}", Kind.INTERNAL) as span:
+            changed = await self.sweep(database, clock)
+            span.note({"medport.changed": changed})
         if changed:
             telemetry.log.info("sweep", timer=self.name, changed=changed)
         return around(self.seconds, JITTER)

@@ -11,12 +11,13 @@ from uuid import UUID
 from google.protobuf.message import Message
 from psycopg import AsyncConnection, AsyncCursor, Error
 
-from chassis import call, outbox
+from chassis import call, outbox, tracing
 from chassis.errors import DeadlineExceeded, OutcomeUnknown
 from chassis.idempotency import Claims
 from chassis.outbox import Announcement, Envelope
 from chassis.pool import Pool
 from chassis.sql import Statement
+from chassis.tracing import Kind
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer", bound=Message)
@@ -25,6 +26,8 @@ LEAST_SECONDS = 0.02  # a transaction that begins with less left would outlive i
 # Transaction-local, so that a borrowed connection never carries a tenant to its next borrower.
 SET_TENANT = "SELECT set_config('medport.tenant_id', %(tenant)s, true)"
 
+
+_SQL = {"db.system.name": "postgresql"}
 
 # Building rows holds the loop: few at a time, as fast (measured: 3,200-4,800 a second, 50 or 500).
 _FETCH = b"FETCH 50 FROM each"
@@ -102,7 +105,8 @@ class UnitOfWork:
 
         Wrapped now, written last: a projector's next event is another cause.
         """
-        self._emitted.append(self._envelope.row(announcement))
+        with tracing.span(f"announce {announcement.name}", Kind.PRODUCER):
+            self._emitted.append(self._envelope.row(announcement))
 
     def answered(self, response: Answer) -> Answer:
         """Keep ``response`` under the caller's request id, with the effect it tells of."""
@@ -113,7 +117,8 @@ class UnitOfWork:
         self, statement: Statement[Row], parameters: dict[str, object]
     ) -> AsyncCursor[Row]:
         cursor = self._connection.cursor(binary=True, row_factory=statement.rows)
-        return await cursor.execute(statement.text, {**statement.constants, **parameters})
+        with tracing.span(statement.name, Kind.CLIENT, _SQL):
+            return await cursor.execute(statement.text, {**statement.constants, **parameters})
 
     async def _finish(self, claimed: Claims | None) -> bool:
         """Write the answer, then the outbox: an event follows the locks its decision took."""
@@ -152,7 +157,7 @@ class Database:
         the request was answered before, and RequestIdReused when that was another request.
         Raises OutcomeUnknown when the connection is lost during COMMIT.
         """
-        async with self._pool.connection() as connection:
+        async with self._traced() as connection:
             await _open(connection, tenant)
             try:
                 uow = UnitOfWork(connection, self._envelope, tenant)
@@ -183,6 +188,13 @@ class Database:
             if current is not None:
                 current.idempotency = promise
 
+    @asynccontextmanager
+    async def _traced(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection; waiting for it is a part of the unit of work, as traces show it."""
+        with tracing.span("unit of work"):
+            async with self._pool.connection() as connection:
+                yield connection
+
     def read(self, tenant: UUID | None) -> Rows:
         """Read ``tenant``'s rows outside of any transaction: each statement sees its own moment."""
         return _Reading(self._pool, tenant)
@@ -208,6 +220,10 @@ class _Reading:
         return next(iter(await self.all(statement, **parameters)), None)
 
     async def all(self, statement: Statement[Row], /, **parameters: object) -> list[Row]:
+        with tracing.span(statement.name, Kind.CLIENT, _SQL):
+            return await self._all(statement, parameters)
+
+    async def _all(self, statement: Statement[Row], parameters: dict[str, object]) -> list[Row]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=statement.rows)
             async with connection.pipeline():
@@ -244,7 +260,8 @@ async def _commit(connection: AsyncConnection) -> None:
     current = call.current() or call.Call("")
     current.is_committing = True  # and stays so when a cancellation comes before the answer
     try:
-        await connection.commit()
+        with tracing.span("COMMIT", Kind.CLIENT, _SQL):
+            await connection.commit()
     except Error as lost:
         if connection.broken:
             raise OutcomeUnknown from lost

@@ -11,7 +11,7 @@ import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from chassis import settings, signals, telemetry
+from chassis import settings, signals, telemetry, tracing
 from chassis.environment import BadSettings
 from chassis.settings import RouterSettings
 from router.routes import SILOS, owner, read_descriptors
@@ -72,7 +72,11 @@ def main(arguments: list[str]) -> int:
     except OSError:
         sys.stderr.write(f"MEDPORT_METRICS_LISTEN: cannot listen on {read.metrics}\n")
         return CANNOT_LISTEN
-    return uvloop.run(serve(read, descriptors))
+    tracing.configure("router", read.collector)
+    try:
+        return uvloop.run(serve(read, descriptors))
+    finally:
+        tracing.finish()
 
 
 if __name__ == "__main__":

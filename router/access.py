@@ -23,11 +23,13 @@ class Gate:
     def __init__(self, silos: Iterable[str], keys: Keys) -> None:
         self._verifiers = {silo: Verifier(silo, keys) for silo in silos}
 
-    async def admit(self, route: Route, context: Context) -> None:
-        """Let a call pass; raises Unauthenticated or PermissionDenied."""
-        if not route.method.anonymous:
-            principal = await self._verifiers[route.silo].verify(bearer(context))
-            granted(route.method, principal)
+    async def admit(self, route: Route, context: Context) -> Principal | None:
+        """Let a call pass, and return whose it is; raises Unauthenticated or PermissionDenied."""
+        if route.method.anonymous:
+            return None
+        principal = await self._verifiers[route.silo].verify(bearer(context))
+        granted(route.method, principal)
+        return principal
 
     async def known(self, token: str) -> Principal:
         """Return whose token it is, whichever silo it was made for."""

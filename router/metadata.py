@@ -6,17 +6,18 @@ from urllib.parse import unquote
 
 from chassis.interceptors.errors import REQUEST_ID, request_id
 from chassis.interceptors.guards import Context
+from chassis.tracing import HEADER
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 CLIENT_ADDRESS = "x-forwarded-for"
 
 _OURS = ("grpc-", "x-medport-", "x-forwarded-")
-_REPLACED = {"user-agent", "forwarded", REQUEST_ID}
+_REPLACED = {"user-agent", "forwarded", REQUEST_ID, HEADER}
 
 
 def forwarded(context: Context) -> tuple[Metadata, str]:
-    """Return what the silo gets, and the request id in it."""
+    """Return what the silo gets but for the traceparent, and the request id in it."""
     kept = tuple(
         (key, value)
         for key, value in context.invocation_metadata() or ()

@@ -1,19 +1,11 @@
-"""What operators watch: the router's calls per method, and how each silo is treated."""
+"""What operators watch: how the router treats each silo."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-import grpc
 from prometheus_client import Counter, Gauge
 
-from chassis import telemetry
-from chassis.errors import Refusal
-from chassis.interceptors.methods import Method
-from chassis.interceptors.statuses import code
 from router.backends import Backend
 from router.breaker import State
 
@@ -42,30 +34,6 @@ def _watch(backend: Backend) -> None:
     _BREAKER.labels(backend.silo).set_function(lambda: _STATES[breaker.state])
 
 
-def unknown() -> None:
-    """Count a call of a method that does not exist; its name would be a label of any length."""
-    telemetry.started("unary", "unknown", "unknown")
-    telemetry.handled("unary", "unknown", "unknown", grpc.StatusCode.UNIMPLEMENTED.name, 0)
-
-
-@dataclass(slots=True)
-class Count:
-    """One call as it will be counted; nobody says how it ended when its client left."""
-
-    code: grpc.StatusCode = grpc.StatusCode.CANCELLED
-
-    def refused(self, silo: str, refusal: Refusal) -> None:
-        self.code = code(refusal)
-        _REFUSED.labels(silo, refusal.reason).inc()
-
-
-@contextmanager
-def counted(method: Method) -> Iterator[Count]:
-    """Count a call that begins now, under its method."""
-    begun, count = time.monotonic(), Count()
-    telemetry.started(method.type, method.service, method.name)
-    try:
-        yield count
-    finally:
-        seconds = time.monotonic() - begun
-        telemetry.handled(method.type, method.service, method.name, count.code.name, seconds)
+def refused(silo: str, reason: str) -> None:
+    """Count a call that the router itself ended."""
+    _REFUSED.labels(silo, reason).inc()

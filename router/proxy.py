@@ -14,18 +14,19 @@ from typing import Any
 
 import grpc
 
+from chassis.auth import Principal
 from chassis.errors import Refusal
-from chassis.interceptors.errors import SERVED_BY
+from chassis.interceptors.errors import SERVED_BY, traceparent
 from chassis.interceptors.guards import Context, Handler
-from router import answers, metrics
+from router import answers, observing
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
-from router.metrics import Count
+from router.observing import Observation, observed
 from router.policies import deadline_of
 from router.routes import Route
 from router.uploads import Uploads
 
-Admit = Callable[[Route, Context], Awaitable[None]]
+Admit = Callable[[Route, Context], Awaitable[Principal | None]]
 
 MAKE = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -64,7 +65,7 @@ class Exchange:
 
     lease: Lease
     call: Any  # one of four kinds, none of which has a name for types
-    count: Count
+    seen: Observation
 
 
 class Forwarder:
@@ -93,6 +94,7 @@ class Forwarder:
         async with self._exchange(request, context) as exchange:
             with _ending_is_read_later():
                 response = await exchange.call
+                exchange.seen.answer_passed()
             if initial := await exchange.call.initial_metadata():
                 await context.send_initial_metadata(tuple(initial))
             await self._finish(exchange, context)
@@ -107,40 +109,51 @@ class Forwarder:
                 while (message := await call.read()) is not grpc.aio.EOF:
                     lease.answered()
                     await context.write(message)
+                    exchange.seen.answer_passed()
             await self._finish(exchange, context)
 
     @asynccontextmanager
     async def _exchange(self, request: Any, context: Context) -> AsyncIterator[Exchange]:
         """Let the caller in and start the silo's call; whatever ends one side ends the other."""
         metadata, request_id = forwarded(context)
-        with metrics.counted(self._route.method) as count:
+        told = traceparent(context.invocation_metadata() or ())
+        with observed(self._route, request_id, told) as seen:
             try:
-                await self._admit(self._route, context)
+                seen.principal = await self._admit(self._route, context)
                 async with self._backend.lease(self._route) as lease:
-                    call = self._start(lease, request, metadata, context)
-                    self._open.add(call)
-                    try:
-                        yield Exchange(lease, call, count)
-                    finally:
-                        self._open.discard(call)
-                        call.cancel()  # passes the client's on; does nothing to one that ended
+                    with seen.calling(metadata) as onward:
+                        async with self._call(lease, request, onward, context, seen) as call:
+                            yield Exchange(lease, call, seen)
             except grpc.aio.InternalError as gone:  # a write that met a client who has left
                 raise asyncio.CancelledError from gone
             except Refusal as refusal:
-                count.refused(self._route.silo, refusal)
+                seen.refused(refusal)
                 await answers.refuse(context, refusal, request_id)
 
-    def _start(self, lease: Lease, request: Any, metadata: Metadata, context: Context) -> Any:
+    @asynccontextmanager
+    async def _call(self, lease: Lease, *what: Any) -> AsyncIterator[Any]:
+        call = self._start(lease, *what)
+        self._open.add(call)
+        try:
+            yield call
+        finally:
+            self._open.discard(call)
+            call.cancel()  # passes the client's on; does nothing to one that ended
+
+    def _start(
+        self, lease: Lease, request: Any, metadata: Metadata, context: Context, seen: Observation
+    ) -> Any:
         if self._draining and not self._route.unary:
             raise answers.Draining
         start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
         if not self._route.method.streams_requests:
+            seen.request_passed()
             call = start(request, timeout=timeout, metadata=metadata)
             if self._route.unary:
                 lease.begun(call)
             return call
         call = start(timeout=timeout, metadata=metadata)
-        self._uploads.start(request, call)
+        self._uploads.start(request, call, seen.request_passed)
         return call
 
     def _timeout(self, context: Context) -> float | None:
@@ -157,7 +170,7 @@ class Forwarder:
         if self._draining and code is grpc.StatusCode.CANCELLED:
             raise answers.Draining
         exchange.lease.ended(code, stamped=stamped)
-        exchange.count.code = code
+        exchange.seen.code = code
         if code is grpc.StatusCode.OK:
             context.set_trailing_metadata(trailers)
         elif stamped:
@@ -181,8 +194,8 @@ def _ending_is_read_later() -> Iterator[None]:
 
 def _unknown(path: str) -> Handler:
     async def refuse(_: Any, context: Context) -> None:
-        metrics.unknown()
         _, request_id = forwarded(context)
+        observing.unknown(request_id, traceparent(context.invocation_metadata() or ()))
         await answers.refuse(context, answers.UnknownMethod(path), request_id)
 
     return grpc.stream_stream_rpc_method_handler(refuse)

@@ -12,7 +12,7 @@ from medport.router.v1 import gateway_pb2_grpc
 
 from chassis import channels, health, reflection
 from chassis.health import SERVING
-from chassis.interceptors import access, errors, logging, validation
+from chassis.interceptors import access, errors, logging, tracing, validation
 from chassis.interceptors.guards import GuardedServer
 from chassis.paging import Paging
 from chassis.settings import RouterSettings
@@ -102,6 +102,7 @@ class Router:
     def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate) -> None:
         guards = (
             errors.guard(ROUTER, ROUTER),
+            *tracing.guards(ROUTER),
             logging.guard(ROUTER),
             access.guard(gate.known),
             validation.guard,

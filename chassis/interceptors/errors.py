@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import psycopg
 
-from chassis import ids, sqlstates, telemetry
+from chassis import ids, sqlstates, telemetry, tracing
 from chassis.errors import Refusal
 from chassis.interceptors.guards import Context, Guard, Rpc
 from chassis.interceptors.statuses import Fault, Unimplemented, code, status
@@ -22,7 +22,6 @@ DETAILS = "grpc-status-details-bin"
 Stamp = tuple[tuple[str, str], ...]
 
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT_FORM = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C
 
 
 async def always() -> bool:
@@ -88,12 +87,16 @@ def request_id(context: Context) -> str:
     return str(ids.new())
 
 
+def traceparent(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """Take the caller's trace if it named exactly one; where no span will do so, begin one."""
+    given = tracing.given([value for name, value in metadata if name == tracing.HEADER])
+    return given if given or tracing.is_on() else tracing.made()
+
+
 def _note_facts(rpc: Rpc) -> None:
     rpc.call.request_id = request_id(rpc.context)
     rpc.call.peer = rpc.context.peer()
-    for name, value in rpc.context.invocation_metadata() or ():
-        if name == "traceparent" and _TRACEPARENT_FORM.fullmatch(str(value)):
-            rpc.call.traceparent = str(value)
+    rpc.call.traceparent = traceparent(rpc.context.invocation_metadata() or ())
 
 
 def _judged(error: BaseException, rpc: Rpc, silo: str) -> Refusal:

@@ -15,6 +15,7 @@ from chassis.call import Call
 from chassis.interceptors import conflicts, methods
 from chassis.interceptors.interruptions import Interruption
 from chassis.interceptors.methods import Method
+from chassis.rpc_metrics import SERVER, Series
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # subscriptable for mypy only
@@ -34,6 +35,7 @@ class Rpc:
     request: Any
     parse: Callable[[bytes], Any]
     call: Call
+    series: Series
     interruption: Interruption = field(default_factory=Interruption)
     answer: Any = None
 
@@ -69,13 +71,15 @@ class GuardedServer:
         """Take the request as bytes, so that what cannot be parsed is refused by a guard."""
         behaviour: Behaviour = getattr(handler, _arity(method))
         parse = handler.request_deserializer or bytes
+        series = SERVER.of(method.type, method.service, method.name)
         guarded = self._stream if method.streams_answers else self._answer
         if method.type == "unary":
             behaviour = conflicts.retried(behaviour)
 
         async def entered(request: Any, context: Context) -> Any:
-            call = Call(method.path)
-            rpc = Rpc(method, context, request, parse, call)
+            rpc = Rpc(method, context, request, parse, Call(method.path), series)
+            if not method.streams_requests:
+                series.received()
             async with AsyncExitStack() as stack:
                 for guard in self._guards:
                     await stack.enter_async_context(guard(rpc))
@@ -88,14 +92,31 @@ class GuardedServer:
 
     async def _answer(self, behaviour: Behaviour, rpc: Rpc) -> None:
         rpc.answer = await behaviour(rpc.request, rpc.context)
+        rpc.series.sent()
 
     async def _stream(self, behaviour: Behaviour, rpc: Rpc) -> None:
         if not isasyncgenfunction(behaviour):  # it writes through the context
-            await behaviour(rpc.request, rpc.context)
+            counting: Any = _Writing(rpc.context, rpc.series)
+            await behaviour(rpc.request, counting)
             return
         async with aclosing(behaviour(rpc.request, rpc.context)) as answers:
             async for answer in answers:
                 await rpc.context.write(answer)
+                rpc.series.sent()
+
+
+class _Writing:
+    """A servicer's context that counts what is written through it."""
+
+    def __init__(self, context: Context, series: Series) -> None:
+        self._context, self._series = context, series
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, message: Any) -> None:
+        await self._context.write(message)
+        self._series.sent()
 
 
 def _arity(method: Method) -> str:

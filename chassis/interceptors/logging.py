@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-import grpc
-
-from chassis import telemetry
-from chassis.interceptors.errors import refusal_of
+from chassis import telemetry, tracing
+from chassis.auth import Principal
+from chassis.interceptors.endings import code_of
 from chassis.interceptors.guards import Guard, Rpc
-from chassis.interceptors.statuses import code
 
 
 def guard(silo: str) -> Guard:
@@ -21,36 +19,41 @@ def guard(silo: str) -> Guard:
     @asynccontextmanager
     async def record(rpc: Rpc) -> AsyncIterator[None]:
         begun = time.monotonic()
-        telemetry.started(rpc.method.type, rpc.method.service, rpc.method.name)
-        ended = "OK"
+        rpc.series.begin()
+        ended, path = "OK", rpc.method.path
         try:
             yield
         except BaseException as error:
-            ended = _code(error, silo)
+            ended = code_of(error, silo)
             raise
         finally:
-            _say(rpc, ended, time.monotonic() - begun)
+            seconds, call = time.monotonic() - begun, rpc.call
+            rpc.series.end(ended, seconds)
+            say(Told(call.request_id, call.traceparent, call.principal), silo, path, ended, seconds)
 
     return record
 
 
-def _code(error: BaseException, silo: str) -> str:
-    if isinstance(error, grpc.aio.InternalError):  # a write that met a caller who has left
-        return "CANCELLED"
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        return "CANCELLED"
-    return code(refusal_of(error, silo)).name
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a line tells of whose call it was."""
+
+    request_id: str
+    traceparent: str
+    principal: Principal | None
 
 
-def _say(rpc: Rpc, ended: str, seconds: float) -> None:
-    method, call = rpc.method, rpc.call
-    telemetry.handled(method.type, method.service, method.name, ended, seconds)
+def say(whose: Told, silo: str, method: str, code: str, seconds: float) -> None:
+    """Write the line of one RPC: ids and names, nothing of what was asked or answered."""
+    principal = whose.principal
     telemetry.log.info(
         "rpc",
-        request_id=call.request_id,
-        method=method.path,
-        code=ended,
+        request_id=whose.request_id,
+        silo=silo,
+        method=method,
+        code=code,
         milliseconds=round(seconds * 1000, 1),
-        user_id=str(call.principal.user_id) if call.principal else None,
+        user_id=str(principal.user_id) if principal else None,
+        tenant_id=str(principal.tenant_id) if principal and principal.tenant_id else None,
+        **tracing.ids(whose.traceparent),
     )

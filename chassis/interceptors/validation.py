@@ -34,6 +34,7 @@ async def guard(rpc: Rpc) -> AsyncIterator[None]:
 
 async def _each(rpc: Rpc, raws: AsyncIterator[bytes]) -> AsyncIterator[Message]:
     async for raw in raws:
+        rpc.series.received()
         yield _valid(rpc, raw)
 
 
