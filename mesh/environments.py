@@ -12,6 +12,14 @@ from mesh.state import DataDirectory
 _DESCRIPTORS = Path(__file__).resolve().parent.parent / "build" / "medport.binpb"
 
 
+def _observed() -> dict[str, str]:
+    """Return what a process is told of who watches it: the same as this one was."""
+    return {
+        "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
+        "MEDPORT_OTLP_ENDPOINT": os.environ.get("MEDPORT_OTLP_ENDPOINT", "off"),
+    }
+
+
 def _address(port: int) -> str:
     return f"127.0.0.1:{port}"
 
@@ -43,7 +51,7 @@ def service(silo: str, ports: Mapping[str, int], data: DataDirectory) -> dict[st
         "MEDPORT_PEER_KEYS_FILE": str(folder / "peers.json"),
         "MEDPORT_KEY_ENCRYPTION_KEY_FILE": str(folder / "key_encryption.key"),
         "MEDPORT_REFLECTION": "open",
-        "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
+        **_observed(),
     }
 
 
@@ -56,5 +64,5 @@ def router(ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
         "MEDPORT_DESCRIPTORS": os.environ.get("MEDPORT_DESCRIPTORS", str(_DESCRIPTORS)),
         "MEDPORT_KEY_CACHE": str(data.root / "router"),
         "MEDPORT_REFLECTION": "open",
-        "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
+        **_observed(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from mesh.ports import WANTED, is_free
 from mesh.state import DataDirectory
+from tests.support.otlp import Collector, collecting
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Mesh:
     """A running mesh, by its data directory."""
 
     data: DataDirectory
+    collector: str
 
     @property
     def router(self) -> str:
@@ -28,7 +31,12 @@ class Mesh:
     def medport(self, *arguments: str, code: int = 0) -> str:
         """Run a command of the program and return what it prints."""
         done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=240, check=False
+            self.command(*arguments),
+            env={**os.environ, "MEDPORT_OTLP_ENDPOINT": self.collector},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
         )
         assert done.returncode == code, f"{arguments}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
@@ -59,8 +67,15 @@ def free_offset() -> int:
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    started = Mesh(DataDirectory(tmp_path_factory.mktemp("mesh") / "data"))
+def collector() -> Iterator[Collector]:
+    """Take the spans of the mesh's processes, whatever a test makes them do."""
+    with collecting() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Mesh]:
+    started = Mesh(DataDirectory(tmp_path_factory.mktemp("mesh") / "data"), collector.address)
     started.medport("up", "--no-demo", "--detach", "--port-offset", str(free_offset()))
     try:
         yield started
