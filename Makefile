@@ -12,7 +12,7 @@ REPORT ?= build/soak/report.json
 BASE ?= $(shell git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)
 
 .PHONY: help setup up down status demo test soak check lint types imports proto contract format \
-  migration bench image smoke clean
+  migration wheel bench image smoke clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -99,6 +99,9 @@ build/bench/peers/.ready: bench/peers.txt .venv/.ready
 bench: setup build/bench/peers/.ready ## Measure beside peers: make bench CASES=latency,replay ROUNDS=3
 	@PYTHONPATH=build/bench/peers:.:protos/gen $(BIN)/python -m bench --cases "$(CASES)" --rounds $(ROUNDS)
 
+wheel: setup ## Build the wheel of stubs for other teams, medport-contract, into dist/
+	@$(BIN)/python protos/wheel.py dist
+
 image: build/medport.binpb ## Build the one image of all processes
 	docker build -t medport .
 
@@ -106,4 +109,4 @@ smoke: setup ## Ask a composed mesh how it is
 	$(BIN)/python deploy/smoke.py
 
 clean: ## Remove what can be made again (not .medport, which is data)
-	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
