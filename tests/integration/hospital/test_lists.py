@@ -29,13 +29,16 @@ async def mercy(silo: HospitalSilo) -> Ward:
 
 
 async def listed(mercy: Ward, **asked: Any) -> list[str]:
+    return [id async for ids in pages(mercy, **asked) for id in ids]
+
+
+async def pages(mercy: Ward, **asked: Any) -> AsyncIterator[list[str]]:
     request = pb.ListTransportRequestsRequest(hospital_id=mercy.hospital_id, **asked)
-    seen: list[str] = []
     while True:
         answer = await mercy.silo.trips.ListTransportRequests(request, metadata=mercy.staff)
-        seen += [each.id for each in answer.transport_requests]
+        yield [each.id for each in answer.transport_requests]
         if not answer.next_page_token:
-            return seen
+            return
         request.page_token = answer.next_page_token
 
 
@@ -43,6 +46,15 @@ async def test_pages_meet_the_newest_first(mercy: Ward) -> None:
     made = [(await mercy.create()).id for _ in range(5)]
     assert await listed(mercy, page_size=2) == made[::-1]
     assert await listed(mercy, page_size=5000) == made[::-1]
+
+
+async def test_pages_neither_skip_nor_repeat_while_trips_are_asked_for(mercy: Ward) -> None:
+    made = [(await mercy.create()).id for _ in range(5)]
+    seen = []
+    async for ids in pages(mercy, page_size=2):
+        seen += ids
+        await mercy.create()
+    assert seen == made[::-1]
 
 
 async def test_filters_are_or_inside_and_across(mercy: Ward) -> None:
