@@ -208,4 +208,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="hospital", revision="0004", compose=compose)
+BUILD = Build(name="hospital", revision="0005", compose=compose)

@@ -14,6 +14,7 @@ from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import TripLeg
 from hospital_svc import audit, decisions
 from hospital_svc.domain import needs, offers
+from hospital_svc.domain.needs import Place
 from hospital_svc.domain.offers import Plan
 from hospital_svc.domain.transport_requests import TransportRequest
 from hospital_svc.messages import transport_requests as messages
@@ -92,6 +93,21 @@ async def new_ends(
         UUID(named[name]) if name in named else getattr(trip, name) for name in messages.ENDS
     )
     return await ends(uow, trip.hospital_id, trip.leg, origin, destination, within=within)
+
+
+async def elsewhere(
+    uow: UnitOfWork, trip: TransportRequest, destination: UUID
+) -> Mapping[str, UUID]:
+    """Return the columns of a trip's ends when it leads to another place.
+
+    Where it began does not matter any more: that facility may have closed since.
+    """
+    places = await facility_directory.places(uow, destination)
+    start = Place(
+        facility_id=trip.origin_facility_id, hospital_id=trip.origin_hospital_id, is_active=True
+    )
+    goal = places.get(destination)
+    return needs.ends(trip.hospital_id, trip.leg, start, goal, within="")
 
 
 async def again(uow: UnitOfWork, trip: TransportRequest, *, at: datetime) -> Plan:

@@ -8,8 +8,12 @@ from uuid import UUID
 
 from chassis import auth
 from chassis.errors import PermissionDenied
+from chassis.unit_of_work import UnitOfWork
+from hospital_svc import audit
+from hospital_svc.decisions import NOUN
 from hospital_svc.domain import viewers
 from hospital_svc.domain.transport_requests import TransportRequest
+from hospital_svc.repositories import transport_requests
 from hospital_svc.repositories.transport_requests import missing
 
 
@@ -35,6 +39,27 @@ class Viewer:
         if seen is None:  # the same answer as for a trip that does not exist
             raise missing(trip.id)
         return seen
+
+
+def refuse_unless_destination(trip: TransportRequest) -> None:
+    """Refuse a trip that does not lead to the caller's hospital, as if there were none."""
+    if trip.destination_hospital_id != auth.caller().tenant_id:
+        raise missing(trip.id)
+
+
+async def seen(
+    uow: UnitOfWork, hospital_id: UUID, id: UUID, at: datetime
+) -> tuple[TransportRequest, frozenset[str]]:
+    """Read a trip, and note which fields about the patient the caller is shown of it.
+
+    An agency's view holds the row: while it is looked at, the trip is not given to another.
+    """
+    view = viewer(hospital_id)
+    read = transport_requests.hold if view.agency_id else transport_requests.get
+    trip = await read(uow, hospital_id, id)
+    if fields := view.sees(trip, at):
+        await audit.note(uow, hospital_id, NOUN, id, at=at, fields=sorted(fields))
+    return trip, fields
 
 
 def viewer(hospital_id: UUID) -> Viewer:

@@ -147,6 +147,12 @@ def _indexes() -> list[UniqueConstraint | Index]:
         ),
         Index("transport_request_inbound", "destination_hospital_id", "status"),
         Index(
+            "transport_request_arrivals",
+            "destination_hospital_id",
+            text("requested_at DESC"),
+            text("id DESC"),
+        ),
+        Index(
             "transport_request_offers",
             "offer_expires_at",
             postgresql_where=text("status = 'PENDING'"),

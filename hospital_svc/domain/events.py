@@ -33,6 +33,7 @@ class RevokeReason(StrEnum):
 class ConflictKind(StrEnum):
     STALE_AWARD_ABOARD = "STALE_AWARD_ABOARD"
     NEWS_AFTER_END = "NEWS_AFTER_END"
+    OLDER_NEEDS = "OLDER_NEEDS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,11 @@ class TransportRequestCompleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientReceiptConfirmed:
+    trip: TransportRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TripConflictDetected:
     trip: TransportRequest
     agency_id: UUID
@@ -111,5 +117,6 @@ Event = (
     | TransportRequestCancelled
     | TransportRequestExpired
     | TransportRequestCompleted
+    | PatientReceiptConfirmed
     | TripConflictDetected
 )

@@ -63,5 +63,17 @@ class PatientPurged(FailedPrecondition):
     reason = "PATIENT_PURGED"
 
 
+class UnitArrived(FailedPrecondition):
+    reason = "UNIT_ARRIVED"
+
+
+class AlreadyReceived(FailedPrecondition):
+    reason = "ALREADY_RECEIVED"
+
+
+class NotPickedUp(FailedPrecondition):
+    reason = "NOT_PICKED_UP"
+
+
 class PreferenceExists(AlreadyExists):
     reason = "PREFERENCE_EXISTS"

@@ -168,6 +168,7 @@ class Step:
     status: TripStatus
     occurred_at: datetime
     actor: Actor
+    notes: str | None = None  # what a user said about it, perhaps of the patient
     is_conflict: bool = False
 
 

@@ -51,8 +51,14 @@ class News:
     occurred_at: datetime
     unit_id: UUID
     unit_number: str | None
+    material_version: int  # of the needs that the agency knew
     by: Actor
     at: datetime
+
+    def is_overtaken(self, trip: TransportRequest) -> bool:
+        """Tell whether it says that the unit arrived where the trip perhaps leads no more."""
+        arrived = self.status in {TripStatus.AT_DESTINATION, TripStatus.COMPLETED}
+        return arrived and self.material_version < trip.material_version
 
     @property
     def unit(self) -> dict[str, Any]:
@@ -73,7 +79,20 @@ def advance(trip: TransportRequest, award: Award, news: News) -> Decision | None
         return _overtaken(trip, award, news)
     if not trip.is_live or _rank(news.status) <= _rank(trip.status):
         return None
+    if news.is_overtaken(trip):
+        return _under_older_needs(trip, award, news)
     return _forward(trip, award, news, news.unit)
+
+
+def _under_older_needs(trip: TransportRequest, award: Award, news: News) -> Decision:
+    """Believe the agency, and let people look: the patient may be where the trip led before."""
+    told = trip.changed(news.at)
+    moved = _forward(told, award, news, news.unit)
+    return replace(
+        moved,
+        events=(_conflict(told, award, ConflictKind.OLDER_NEEDS), *moved.events),
+        steps=tuple(replace(each, is_conflict=True) for each in moved.steps),
+    )
 
 
 def _rank(status: TripStatus) -> int:

@@ -79,6 +79,8 @@ def _payload(event: events.Event) -> Message:  # noqa: C901, PLR0911 - one case 
             return pb.TransportRequestExpired(trip=ref, expire_time=timestamp(trip.expired_at))
         case events.TransportRequestCompleted():
             return _completed(trip)
+        case events.PatientReceiptConfirmed():
+            return pb.PatientReceiptConfirmed(trip=ref, receipt_time=timestamp(trip.received_at))
         case events.TripConflictDetected():
             return _conflict(event)
 

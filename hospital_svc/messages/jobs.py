@@ -83,6 +83,7 @@ def news(advanced: ems.TripAdvanced, *, by: Actor, at: datetime) -> News:
         occurred_at=moment(advanced.occur_time, at),
         unit_id=UUID(advanced.unit_id),
         unit_number=advanced.unit_number or None,
+        material_version=advanced.job.trip.material_version,
         by=by,
         at=at,
     )

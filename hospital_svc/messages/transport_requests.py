@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +20,11 @@ from chassis.vocabulary import (
     TripStatus,
     WeightBand,
 )
-from chassis.wire import member, number
+from chassis.wire import member, number, place
 from hospital_svc.domain.transport_requests import Filter, TransportRequest
 from hospital_svc.domain.trip_history import TripHistory
-from hospital_svc.domain.viewers import PHI
+from hospital_svc.domain.trip_tracking import Fix
+from hospital_svc.domain.viewers import CARRYING, PHI
 
 ENDS = ("origin_facility_id", "destination_facility_id")  # they bring their hospitals along
 
@@ -165,6 +167,48 @@ def wanted(given: pb.TransportRequestFilter) -> Filter:
         until_at=instant(span.end_time) if span.HasField("end_time") else None,
         origin_facility_id=UUID(given.origin_facility_id) if given.origin_facility_id else None,
         assigned_agency_id=UUID(given.assigned_agency_id) if given.assigned_agency_id else None,
+    )
+
+
+def inbound(given: pb.InboundTransportRequestFilter) -> tuple[list[str], UUID | None]:
+    """Read a filter of inbound trips: statuses, and the facility where they end."""
+    statuses = [str(member(TripStatus, words.TripStatus, each)) for each in given.statuses]
+    facility = given.destination_facility_id
+    return statuses, UUID(facility) if facility else None
+
+
+def newest(of: TransportRequest) -> list[object]:
+    """Give a trip's place in a list that begins with the newest."""
+    return [of.requested_at.isoformat(), of.id]
+
+
+def patient(of: TransportRequest, seen: frozenset[str]) -> pb.PatientDetails:
+    """Show the patient; ``seen`` names the fields that this viewer may see."""
+    shown = CARRYING & seen
+    return pb.PatientDetails(
+        hospital_id=str(of.hospital_id),
+        transport_request_id=str(of.id),
+        patient_purge_time=timestamp(of.patient_purged_at),
+        **{name: getattr(of, name) or "" for name in shown},
+    )
+
+
+def trip_tracking(of: TransportRequest, fix: Fix | None, at: datetime) -> pb.TripTracking:
+    """Show where the unit is that has the trip now, if it was seen on it."""
+    seen: dict[str, Any] = {}
+    if fix is not None and fix.is_of(of):
+        seen["location"] = place(fix.latitude, fix.longitude)
+        seen |= {"fix_time": timestamp(fix.fix_at), "is_stale": fix.is_stale(at)}
+    return pb.TripTracking(
+        hospital_id=str(of.hospital_id),
+        transport_request_id=str(of.id),
+        agency_id=_text(of.assigned_agency_id),
+        unit_id=_text(of.assigned_unit_id),
+        unit_number=of.assigned_unit_number or "",
+        eta_pickup_time=timestamp(of.eta_pickup_at),
+        eta_destination_time=timestamp(of.eta_destination_at),
+        eta_as_of_time=timestamp(of.eta_as_of_at),
+        **seen,
     )
 
 

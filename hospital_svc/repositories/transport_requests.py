@@ -9,13 +9,16 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     DateTime,
     Text,
     Uuid,
     and_,
     any_,
     bindparam,
+    column,
     exists,
+    func,
     or_,
     select,
     text,
@@ -98,6 +101,16 @@ NAMED = compiled(
     ),
     into=TransportRequest,
 )
+# Of every hospital: the function shows what leads to the tenant that is named, and no patient.
+_inbound = func.inbound_trips(
+    bindparam("hospital_id", type_=Uuid),
+    bindparam("statuses", type_=ARRAY(Text)),
+    bindparam("facility", type_=Uuid),
+    _after_at,
+    _after_id,
+    bindparam("fetch", type_=BigInteger),
+).table_valued(*(column(each.key, each.type) for each in table.c))
+INBOUND = compiled(select(*_inbound.c), into=TransportRequest)
 OVERDUE_OFFERS = written(
     "SELECT hospital_id, id, due_at FROM due_offers(%(before_at)s, %(grace)s, %(fetch)s)",
     lambda *each: each,
@@ -236,6 +249,28 @@ async def get_all(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list[Tr
 async def list_named(rows: Rows, hospital_id: UUID, ids: Sequence[UUID]) -> list[TransportRequest]:
     """Return the hospital's trips among ``ids``, in any order."""
     return await rows.all(NAMED, hospital_id=hospital_id, ids=list(ids))
+
+
+async def list_inbound(
+    rows: Rows,
+    hospital_id: UUID,
+    statuses: Sequence[str],
+    facility_id: UUID | None,
+    *,
+    after: Sequence[str] | None,
+    fetch: int,
+) -> list[TransportRequest]:
+    """Return up to ``fetch`` trips that lead to a hospital, the newest first; no patient's."""
+    after_at, after_id = after or (None, None)
+    return await rows.all(
+        INBOUND,
+        hospital_id=hospital_id,
+        statuses=list(statuses or TripStatus),
+        facility=facility_id,
+        after_at=after_at and datetime.fromisoformat(after_at),
+        after_id=after_id and UUID(after_id),
+        fetch=fetch,
+    )
 
 
 async def list_overdue_offers(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis.sql import compiled
-from chassis.unit_of_work import UnitOfWork
+from chassis.sql import compiled, same_key
+from chassis.unit_of_work import Rows, UnitOfWork
+from hospital_svc.domain.trip_tracking import Fix
 from hospital_svc.tables import trip_tracking as table
 
+_shown = ("agency_id", "unit_id", "latitude", "longitude", "fix_at")
+GET = compiled(select(*(table.c[name] for name in _shown)).where(same_key(table)), into=Fix)
 _names = ("hospital_id", "transport_request_id", "agency_id", "unit_id", "latitude", "longitude")
 _new = insert(table).values({name: bindparam(name) for name in (*_names, "fix_at", "received_at")})
 PUT = compiled(
@@ -24,6 +27,10 @@ PUT = compiled(
         where=table.c.fix_at < bindparam("fix_at"),
     )
 )
+
+
+async def find(rows: Rows, hospital_id: UUID, trip_id: UUID) -> Fix | None:
+    return await rows.optional(GET, hospital_id=hospital_id, transport_request_id=trip_id)
 
 
 async def put(

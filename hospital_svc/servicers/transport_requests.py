@@ -19,7 +19,8 @@ from chassis.watching import Watching
 from chassis.wire import member
 from hospital_svc import audit, decisions, trip_plans, trip_reading
 from hospital_svc.domain import awards as awarding
-from hospital_svc.domain import cancellations, follow_ups, needs
+from hospital_svc.domain import cancellations, destinations, follow_ups, needs
+from hospital_svc.domain import trip_tracking as tracking
 from hospital_svc.domain.transport_requests import Decision
 from hospital_svc.messages import transport_requests as messages
 from hospital_svc.repositories import (
@@ -28,6 +29,7 @@ from hospital_svc.repositories import (
     received_bids,
     transport_requests,
     trip_history,
+    trip_tracking,
 )
 from hospital_svc.trip_watching import TripWatch
 
@@ -45,15 +47,8 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
         self, request: pb.GetTransportRequestRequest, context: object
     ) -> pb.GetTransportRequestResponse:
         hospital_id, id = UUID(request.hospital_id), UUID(request.transport_request_id)
-        viewer = trip_reading.viewer(hospital_id)
         async with self._database.begin(hospital_id) as uow:
-            trip = await transport_requests.get(uow, hospital_id, id)
-            seen = viewer.sees(trip, self._clock())
-            if seen:
-                shown = sorted(seen)
-                await audit.note(
-                    uow, hospital_id, decisions.NOUN, id, at=self._clock(), fields=shown
-                )
+            trip, seen = await trip_reading.seen(uow, hospital_id, id, self._clock())
             return pb.GetTransportRequestResponse(
                 transport_request=messages.transport_request(trip, seen)
             )
@@ -66,7 +61,7 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
         found = await transport_requests.list_newest(
             rows, hospital_id, wanted, after=page.after, fetch=page.fetch
         )
-        shown, token = page.cut(found, lambda each: [each.requested_at.isoformat(), each.id])
+        shown, token = page.cut(found, messages.newest)
         return pb.ListTransportRequestsResponse(
             transport_requests=map(messages.transport_request, shown), next_page_token=token
         )
@@ -132,6 +127,21 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
             changed = await decisions.settle(uow, decision, fields=sorted(fields))
             return uow.answered(pb.UpdateTransportRequestResponse(transport_request=changed))
 
+    async def DivertTransportRequest(
+        self, request: pb.DivertTransportRequestRequest, context: object
+    ) -> pb.DivertTransportRequestResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
+        destination, note = UUID(request.destination_facility_id), request.note or None
+        async with self._database.begin(hospital_id) as uow:
+            trip = await decisions.lock(uow, hospital_id, id, request.etag)
+            destinations.refuse_unless_divertible(trip)
+            ends = await trip_plans.elsewhere(uow, trip, destination)
+            columns = {**ends, "destination_detail": request.destination_detail or None}
+            by, at = audit.actor(), self._clock()
+            decision = destinations.divert(trip, columns, note, by=by, at=at)
+            diverted = await decisions.settle(uow, decision, destination=str(destination))
+            return uow.answered(pb.DivertTransportRequestResponse(transport_request=diverted))
+
     async def AwardTransportRequest(
         self, request: pb.AwardTransportRequestRequest, context: object
     ) -> pb.AwardTransportRequestResponse:
@@ -186,6 +196,59 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
                     transport_request=changed, outcome=_outcome(decision)
                 )
             )
+
+    async def ListInboundTransportRequests(
+        self, request: pb.ListInboundTransportRequestsRequest, context: object
+    ) -> pb.ListInboundTransportRequestsResponse:
+        hospital_id, page = auth.tenant(request.hospital_id), self._paging.page(request)
+        statuses, facility_id = messages.inbound(request.filter)
+        found = await transport_requests.list_inbound(
+            self._database.read(hospital_id),
+            hospital_id,
+            statuses,
+            facility_id,
+            after=page.after,
+            fetch=page.fetch,
+        )
+        shown, token = page.cut(found, messages.newest)
+        return pb.ListInboundTransportRequestsResponse(
+            transport_requests=map(messages.transport_request, shown), next_page_token=token
+        )
+
+    async def ConfirmPatientReceipt(
+        self, request: pb.ConfirmPatientReceiptRequest, context: object
+    ) -> pb.ConfirmPatientReceiptResponse:
+        hospital_id, id = UUID(request.hospital_id), UUID(request.transport_request_id)
+        async with self._database.begin(hospital_id) as uow:
+            trip = await transport_requests.lock(uow, hospital_id, id)
+            trip_reading.refuse_unless_destination(trip)
+            by, note = audit.actor(), request.note or None
+            decision = destinations.receive(trip, note, by=by, at=self._clock())
+            # After the rules: whoever lost a race learns that it is done, not just changed.
+            decisions.refuse_stale(trip, request.etag)
+            received = await decisions.settle(uow, decision)
+            return uow.answered(pb.ConfirmPatientReceiptResponse(transport_request=received))
+
+    async def GetPatientDetails(
+        self, request: pb.GetPatientDetailsRequest, context: object
+    ) -> pb.GetPatientDetailsResponse:
+        hospital_id, id = UUID(request.hospital_id), UUID(request.transport_request_id)
+        async with self._database.begin(hospital_id) as uow:
+            trip, seen = await trip_reading.seen(uow, hospital_id, id, self._clock())
+            if not seen:
+                raise transport_requests.missing(id)
+            return pb.GetPatientDetailsResponse(patient_details=messages.patient(trip, seen))
+
+    async def GetTripTracking(
+        self, request: pb.GetTripTrackingRequest, context: object
+    ) -> pb.GetTripTrackingResponse:
+        hospital_id, id = auth.tenant(request.hospital_id), UUID(request.transport_request_id)
+        rows = self._database.read(hospital_id)
+        trip = await transport_requests.get(rows, hospital_id, id)
+        tracking.refuse_unless_live(trip)
+        fix = await trip_tracking.find(rows, hospital_id, id)
+        shown = messages.trip_tracking(trip, fix, self._clock())
+        return pb.GetTripTrackingResponse(trip_tracking=shown)
 
     async def ListTripHistory(
         self, request: pb.ListTripHistoryRequest, context: object

@@ -136,6 +136,12 @@ class HospitalSilo:
 
     async def hear(self, *payloads: Message) -> None:
         """Apply events of the other silos, in one transaction, as their followers would."""
+        async with self.hearing(*payloads):
+            pass
+
+    @asynccontextmanager
+    async def hearing(self, *payloads: Message) -> AsyncIterator[None]:
+        """Apply events of the other silos, and commit on leaving."""
         async with self.database.begin(None) as uow:
             for payload in payloads:
                 metadata = EventMetadata(
@@ -145,6 +151,7 @@ class HospitalSilo:
                 )
                 for project in PROJECTS:
                     await project(uow, Received(payload, metadata, EventPlacement(position=1)))
+            yield
 
     def sql(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(superuser_of(self.dsn), autocommit=True) as connection:

@@ -142,9 +142,15 @@ def an_award(id: UUID = AWARD, **changes: Any) -> Award:
     return Award(**(known | changes))
 
 
-def news(status: TripStatus, occurred_at: datetime = LATER) -> News:
+def news(status: TripStatus, occurred_at: datetime = LATER, material_version: int = 1) -> News:
     return News(
-        status=status, occurred_at=occurred_at, unit_id=uuid4(), unit_number="M1", by=CREW, at=LATER
+        status=status,
+        occurred_at=occurred_at,
+        unit_id=uuid4(),
+        unit_number="M1",
+        material_version=material_version,
+        by=CREW,
+        at=LATER,
     )
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from chassis.errors import Refusal
 from chassis.vocabulary import CancellationIntent, CancellationReason, RegistryStatus, TripStatus
-from hospital_svc.domain import awards, cancellations, needs, trip_progress
+from hospital_svc.domain import awards, cancellations, destinations, needs, trip_progress
 from hospital_svc.domain.awards import AwardState
-from hospital_svc.domain.events import RevokeReason
+from hospital_svc.domain.events import ConflictKind, RevokeReason, TripConflictDetected
 from hospital_svc.domain.transport_requests import Decision, TransportRequest
 from tests.support.hospital_values import (
     CREW,
@@ -47,6 +47,10 @@ COMMANDS: dict[str, Command] = {
     "expire": lambda trip: cancellations.expire(
         trip, has_live_bid=False, at=trip.offer_expires_at + awards.ANSWER_GRACE
     ),
+    "divert": lambda trip: destinations.divert(
+        trip, {"destination_facility_id": uuid4()}, None, by=STAFF, at=LATER
+    ),
+    "receive": lambda trip: destinations.receive(trip, None, by=STAFF, at=LATER),
     "revise": lambda trip: needs.revise(trip, {"special_requirements": "x"}, at=LATER),
     "drop": lambda trip: trip_progress.drop(
         trip, an_award(state=AwardState.CONFIRMED), PLAN, reason="BREAKDOWN", by=CREW, at=LATER
@@ -82,6 +86,8 @@ EFFECTIVE: dict[str, set[TripStatus]] = {
     "take_back": WAITING,
     "expire": {S.PENDING},
     "revise": OPEN_OR_WAITING,
+    "divert": {*OPEN_OR_WAITING, S.IN_TRANSIT},
+    "receive": {S.IN_TRANSIT, S.AT_DESTINATION, S.COMPLETED},
     "drop": WAITING,
     "show_unit": AWARDED_LIVE,
     "advance EN_ROUTE": set(LADDER[:2]),
@@ -91,7 +97,7 @@ EFFECTIVE: dict[str, set[TripStatus]] = {
     "advance AT_DESTINATION": {*LADDER[:5], S.PENDING, S.CANCELLED, S.EXPIRED},
     "advance COMPLETED": {*LADDER, S.PENDING, S.CANCELLED, S.EXPIRED},
 }
-BY_USERS = {"award", "cancel", "take_back", "revise"}
+BY_USERS = {"award", "cancel", "take_back", "revise", "divert", "receive"}
 
 
 @pytest.mark.parametrize(("status", "name"), list(product(TripStatus, COMMANDS)))
@@ -158,3 +164,27 @@ def test_a_timeout_tells_the_agency_and_offers_again() -> None:
     assert names == ["AwardRevoked", "TransportRequestReopened"]
     assert decision.awards[0].reason == "TIMED_OUT"
     assert decision.trip.offer_expires_at == PLAN.offer_expires_at
+
+
+@pytest.mark.parametrize("status", [S.AT_DESTINATION, S.COMPLETED])
+def test_an_arrival_under_older_needs_is_believed_and_looked_at(status: TripStatus) -> None:
+    trip = a_trip(S.IN_TRANSIT, material_version=2)
+    decision = trip_progress.advance(trip, an_award(), news(status, material_version=1))
+    assert decision is not None
+    assert decision.trip.status is status
+    conflict, *_ = decision.events
+    assert isinstance(conflict, TripConflictDetected)
+    assert conflict.kind is ConflictKind.OLDER_NEEDS
+    assert all(step.is_conflict for step in decision.steps)
+    versions = [event.trip.row_version for event in decision.events]
+    assert versions == [trip.row_version + 1, trip.row_version + 2]
+    known = trip_progress.advance(trip, an_award(), news(status, material_version=2))
+    assert known is not None
+    assert len(known.events) == 1
+
+
+def test_a_patient_that_was_received_goes_nowhere_else() -> None:
+    received = destinations.receive(a_trip(S.IN_TRANSIT), None, by=STAFF, at=LATER).trip
+    with pytest.raises(Refusal) as told:
+        COMMANDS["divert"](received)
+    assert told.value.reason == "ALREADY_RECEIVED"

@@ -56,6 +56,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The trip is a way back already."""
     ERROR_REASON_PATIENT_PURGED: _ErrorReason.ValueType  # 16
     """What identified the patient was removed, as the law asks."""
+    ERROR_REASON_UNIT_ARRIVED: _ErrorReason.ValueType  # 17
+    """The unit has arrived: the trip leads nowhere else any more."""
+    ERROR_REASON_ALREADY_RECEIVED: _ErrorReason.ValueType  # 18
+    """The destination has said that the patient came."""
+    ERROR_REASON_NOT_PICKED_UP: _ErrorReason.ValueType  # 19
+    """The patient has not been picked up; metadata names the trip's state."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the hospital silo's refusals; ErrorInfo.reason is the name without prefix."""
@@ -94,4 +100,10 @@ ERROR_REASON_NOT_OUTBOUND: ErrorReason.ValueType  # 15
 """The trip is a way back already."""
 ERROR_REASON_PATIENT_PURGED: ErrorReason.ValueType  # 16
 """What identified the patient was removed, as the law asks."""
+ERROR_REASON_UNIT_ARRIVED: ErrorReason.ValueType  # 17
+"""The unit has arrived: the trip leads nowhere else any more."""
+ERROR_REASON_ALREADY_RECEIVED: ErrorReason.ValueType  # 18
+"""The destination has said that the patient came."""
+ERROR_REASON_NOT_PICKED_UP: ErrorReason.ValueType  # 19
+"""The patient has not been picked up; metadata names the trip's state."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

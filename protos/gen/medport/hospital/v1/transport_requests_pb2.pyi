@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import interval_pb2 as _interval_pb2
+from google.type import latlng_pb2 as _latlng_pb2
 from medport.common.v1 import event_log_pb2 as _event_log_pb2
 from medport.common.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
@@ -799,6 +800,76 @@ class UpdateTransportRequestResponse(_message.Message):
 Global___UpdateTransportRequestResponse: _TypeAlias = UpdateTransportRequestResponse  # noqa: Y015
 
 @_typing.final
+class DivertTransportRequestRequest(_message.Message):
+    """Names the trip, and where it leads now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_FACILITY_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_DETAIL_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own, unless the caller may act for any."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    destination_facility_id: _builtins.str
+    """Where the patient goes instead: a facility of the directory, for a way back one of the own."""
+    destination_detail: _builtins.str
+    """Ward, floor or room there; that of before does not count any more; up to 200 characters."""
+    note: _builtins.str
+    """Why, for the history; up to 500 characters."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        destination_facility_id: _builtins.str = ...,
+        destination_detail: _builtins.str = ...,
+        note: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_detail", b"destination_detail", "destination_facility_id", b"destination_facility_id", "etag", b"etag", "hospital_id", b"hospital_id", "note", b"note", "request_id", b"request_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DivertTransportRequestRequest: _TypeAlias = DivertTransportRequestRequest  # noqa: Y015
+
+@_typing.final
+class DivertTransportRequestResponse(_message.Message):
+    """Returns the trip as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request(self) -> Global___TransportRequest:
+        """The trip."""
+
+    def __init__(
+        self,
+        *,
+        transport_request: Global___TransportRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DivertTransportRequestResponse: _TypeAlias = DivertTransportRequestResponse  # noqa: Y015
+
+@_typing.final
 class AwardTransportRequestRequest(_message.Message):
     """Names the trip and the winning bid."""
 
@@ -997,6 +1068,380 @@ class CancelTransportRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelTransportRequestResponse: _TypeAlias = CancelTransportRequestResponse  # noqa: Y015
+
+@_typing.final
+class InboundTransportRequestFilter(_message.Message):
+    """Narrows a list of inbound trips: OR inside a field, AND across."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUSES_FIELD_NUMBER: _builtins.int
+    DESTINATION_FACILITY_ID_FIELD_NUMBER: _builtins.int
+    destination_facility_id: _builtins.str
+    """Ending at this facility; empty: any of the hospital's."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.TripStatus.ValueType]:
+        """Any of these; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        statuses: _abc.Iterable[_vocabulary_pb2.TripStatus.ValueType] | None = ...,
+        destination_facility_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_facility_id", b"destination_facility_id", "statuses", b"statuses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboundTransportRequestFilter: _TypeAlias = InboundTransportRequestFilter  # noqa: Y015
+
+@_typing.final
+class ListInboundTransportRequestsRequest(_message.Message):
+    """Asks for one page of inbound trips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that they lead to: the caller's own."""
+    page_size: _builtins.int
+    """Most rows to return; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___InboundTransportRequestFilter:
+        """Which trips; absent: all."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        filter: Global___InboundTransportRequestFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboundTransportRequestsRequest: _TypeAlias = ListInboundTransportRequestsRequest  # noqa: Y015
+
+@_typing.final
+class ListInboundTransportRequestsResponse(_message.Message):
+    """Returns one page of inbound trips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUESTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def transport_requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransportRequest]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        transport_requests: _abc.Iterable[Global___TransportRequest] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transport_requests", b"transport_requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboundTransportRequestsResponse: _TypeAlias = ListInboundTransportRequestsResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmPatientReceiptRequest(_message.Message):
+    """Names the trip whose patient has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that asked for it."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    note: _builtins.str
+    """What there is to say about it, for the history; up to 500 characters."""
+    etag: _builtins.str
+    """The etag that the caller read; empty skips the check."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hospital_id", b"hospital_id", "note", b"note", "request_id", b"request_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmPatientReceiptRequest: _TypeAlias = ConfirmPatientReceiptRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmPatientReceiptResponse(_message.Message):
+    """Returns the trip as it now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request(self) -> Global___TransportRequest:
+        """The trip."""
+
+    def __init__(
+        self,
+        *,
+        transport_request: Global___TransportRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_request", b"transport_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmPatientReceiptResponse: _TypeAlias = ConfirmPatientReceiptResponse  # noqa: Y015
+
+@_typing.final
+class GetPatientDetailsRequest(_message.Message):
+    """Names the trip whose patient is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that asked for it."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPatientDetailsRequest: _TypeAlias = GetPatientDetailsRequest  # noqa: Y015
+
+@_typing.final
+class GetPatientDetailsResponse(_message.Message):
+    """Returns what this caller may know of the patient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATIENT_DETAILS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def patient_details(self) -> Global___PatientDetails:
+        """The patient."""
+
+    def __init__(
+        self,
+        *,
+        patient_details: Global___PatientDetails | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patient_details", b"patient_details"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["patient_details", b"patient_details"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPatientDetailsResponse: _TypeAlias = GetPatientDetailsResponse  # noqa: Y015
+
+@_typing.final
+class PatientDetails(_message.Message):
+    """Who a trip's patient is; a field that the caller may not see is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PATIENT_ID_FIELD_NUMBER: _builtins.int
+    SPECIAL_REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    ORIGIN_DETAIL_FIELD_NUMBER: _builtins.int
+    DESTINATION_DETAIL_FIELD_NUMBER: _builtins.int
+    PATIENT_PURGE_TIME_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that asked for the trip."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    patient_id: _builtins.str
+    """The patient, as the hospital knows them; empty once it was removed."""
+    special_requirements: _builtins.str
+    """What the crew has to know."""
+    origin_detail: _builtins.str
+    """Ward, floor or room at the origin."""
+    destination_detail: _builtins.str
+    """Ward, floor or room at the destination."""
+    @_builtins.property
+    def patient_purge_time(self) -> _timestamp_pb2.Timestamp:
+        """The patient's name was removed at this moment, as the law asks."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        patient_id: _builtins.str = ...,
+        special_requirements: _builtins.str = ...,
+        origin_detail: _builtins.str = ...,
+        destination_detail: _builtins.str = ...,
+        patient_purge_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patient_purge_time", b"patient_purge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_detail", b"destination_detail", "hospital_id", b"hospital_id", "origin_detail", b"origin_detail", "patient_id", b"patient_id", "patient_purge_time", b"patient_purge_time", "special_requirements", b"special_requirements", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PatientDetails: _TypeAlias = PatientDetails  # noqa: Y015
+
+@_typing.final
+class GetTripTrackingRequest(_message.Message):
+    """Names the trip to look for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own, unless the caller may act for any."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTripTrackingRequest: _TypeAlias = GetTripTrackingRequest  # noqa: Y015
+
+@_typing.final
+class GetTripTrackingResponse(_message.Message):
+    """Returns where the unit is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIP_TRACKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trip_tracking(self) -> Global___TripTracking:
+        """What is known of it."""
+
+    def __init__(
+        self,
+        *,
+        trip_tracking: Global___TripTracking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trip_tracking", b"trip_tracking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trip_tracking", b"trip_tracking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTripTrackingResponse: _TypeAlias = GetTripTrackingResponse  # noqa: Y015
+
+@_typing.final
+class TripTracking(_message.Message):
+    """Where a trip's unit was seen last, and when it is expected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_NUMBER_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    FIX_TIME_FIELD_NUMBER: _builtins.int
+    IS_STALE_FIELD_NUMBER: _builtins.int
+    ETA_PICKUP_TIME_FIELD_NUMBER: _builtins.int
+    ETA_DESTINATION_TIME_FIELD_NUMBER: _builtins.int
+    ETA_AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that asked for the trip."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    agency_id: _builtins.str
+    """The agency that has it; empty without an award."""
+    unit_id: _builtins.str
+    """The unit that carries it; empty until EMS assigned one."""
+    unit_number: _builtins.str
+    """That unit's number."""
+    is_stale: _builtins.bool
+    """That was more than 10 minutes ago."""
+    @_builtins.property
+    def location(self) -> _latlng_pb2.LatLng:
+        """Where that unit was; absent until it was seen on this trip."""
+
+    @_builtins.property
+    def fix_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was there, by its own clock; absent with location."""
+
+    @_builtins.property
+    def eta_pickup_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is expected at the origin; absent when unknown or past."""
+
+    @_builtins.property
+    def eta_destination_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is expected at the destination; absent when unknown."""
+
+    @_builtins.property
+    def eta_as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """When those were estimated; absent with both."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        agency_id: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        unit_number: _builtins.str = ...,
+        location: _latlng_pb2.LatLng | None = ...,
+        fix_time: _timestamp_pb2.Timestamp | None = ...,
+        is_stale: _builtins.bool = ...,
+        eta_pickup_time: _timestamp_pb2.Timestamp | None = ...,
+        eta_destination_time: _timestamp_pb2.Timestamp | None = ...,
+        eta_as_of_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["eta_as_of_time", b"eta_as_of_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "fix_time", b"fix_time", "location", b"location"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "eta_as_of_time", b"eta_as_of_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "fix_time", b"fix_time", "hospital_id", b"hospital_id", "is_stale", b"is_stale", "location", b"location", "transport_request_id", b"transport_request_id", "unit_id", b"unit_id", "unit_number", b"unit_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripTracking: _TypeAlias = TripTracking  # noqa: Y015
 
 @_typing.final
 class TripHistory(_message.Message):

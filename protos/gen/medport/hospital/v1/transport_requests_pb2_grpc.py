@@ -72,6 +72,11 @@ class TransportRequestServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.UpdateTransportRequestRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.UpdateTransportRequestResponse.FromString,
                 _registered_method=True)
+        self.DivertTransportRequest = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/DivertTransportRequest',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestResponse.FromString,
+                _registered_method=True)
         self.AwardTransportRequest = channel.unary_unary(
                 '/medport.hospital.v1.TransportRequestService/AwardTransportRequest',
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.AwardTransportRequestRequest.SerializeToString,
@@ -86,6 +91,26 @@ class TransportRequestServiceStub:
                 '/medport.hospital.v1.TransportRequestService/CancelTransportRequest',
                 request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestResponse.FromString,
+                _registered_method=True)
+        self.ListInboundTransportRequests = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/ListInboundTransportRequests',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsResponse.FromString,
+                _registered_method=True)
+        self.ConfirmPatientReceipt = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/ConfirmPatientReceipt',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptResponse.FromString,
+                _registered_method=True)
+        self.GetPatientDetails = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/GetPatientDetails',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsResponse.FromString,
+                _registered_method=True)
+        self.GetTripTracking = channel.unary_unary(
+                '/medport.hospital.v1.TransportRequestService/GetTripTracking',
+                request_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingResponse.FromString,
                 _registered_method=True)
         self.ListTripHistory = channel.unary_unary(
                 '/medport.hospital.v1.TransportRequestService/ListTripHistory',
@@ -185,6 +210,19 @@ class TransportRequestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DivertTransportRequest(self, request, context):
+        """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
+        change. The agency hears of it at once and has to accept it; the old destination counts until
+        this is answered, and the new one from then on.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
+        `FACILITY_INACTIVE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AwardTransportRequest(self, request, context):
         """Awards the trip to one bid; tentative until EMS confirms, at most 120 s. The first award wins.
 
@@ -215,6 +253,51 @@ class TransportRequestServiceServicer:
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `CANCELLATION_OUTSTANDING`, `PATIENT_ABOARD`,
+        `TRIP_ENDED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInboundTransportRequests(self, request, context):
+        """Lists the trips that lead to the caller's hospital, whichever hospital asked for them, the newest
+        first, without what identifies the patient.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmPatientReceipt(self, request, context):
+        """Says, for the hospital that a trip leads to, that the patient has come; once. EMS says by itself
+        that it is done: either may come first.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; NOT_FOUND, also for a trip that
+        leads elsewhere; ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `NOT_PICKED_UP`, `ALREADY_RECEIVED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPatientDetails(self, request, context):
+        """Reads who the patient is and what the crew has to know; each read is audited.
+
+        The hospital's users may; so may the agency that has the trip now, a crew only when its unit
+        carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
+        Who loses the trip, or moves on to another one, may no more from that moment on.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
+        the patient is to be seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTripTracking(self, request, context):
+        """Tells where the unit of a live trip was seen last, and when it is expected.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION
         `TRIP_ENDED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -283,6 +366,11 @@ def add_TransportRequestServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.UpdateTransportRequestRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.UpdateTransportRequestResponse.SerializeToString,
             ),
+            'DivertTransportRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.DivertTransportRequest,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestResponse.SerializeToString,
+            ),
             'AwardTransportRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.AwardTransportRequest,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.AwardTransportRequestRequest.FromString,
@@ -297,6 +385,26 @@ def add_TransportRequestServiceServicer_to_server(servicer, server):
                     servicer.CancelTransportRequest,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestResponse.SerializeToString,
+            ),
+            'ListInboundTransportRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInboundTransportRequests,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsResponse.SerializeToString,
+            ),
+            'ConfirmPatientReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmPatientReceipt,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptResponse.SerializeToString,
+            ),
+            'GetPatientDetails': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPatientDetails,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsResponse.SerializeToString,
+            ),
+            'GetTripTracking': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTripTracking,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingResponse.SerializeToString,
             ),
             'ListTripHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTripHistory,
@@ -512,6 +620,33 @@ class TransportRequestService:
             _registered_method=True)
 
     @staticmethod
+    def DivertTransportRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/DivertTransportRequest',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.DivertTransportRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AwardTransportRequest(request,
             target,
             options=(),
@@ -582,6 +717,114 @@ class TransportRequestService:
             '/medport.hospital.v1.TransportRequestService/CancelTransportRequest',
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_transport__requests__pb2.CancelTransportRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInboundTransportRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/ListInboundTransportRequests',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ListInboundTransportRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmPatientReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/ConfirmPatientReceipt',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.ConfirmPatientReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPatientDetails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/GetPatientDetails',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetPatientDetailsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTripTracking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.TransportRequestService/GetTripTracking',
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_transport__requests__pb2.GetTripTrackingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -88,6 +88,15 @@ class TransportRequestServiceStub:
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
     `FACILITY_INACTIVE`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`.
     """
+    DivertTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.DivertTransportRequestRequest, _transport_requests_pb2.DivertTransportRequestResponse]
+    """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
+    change. The agency hears of it at once and has to accept it; the old destination counts until
+    this is answered, and the new one from then on.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
+    `FACILITY_INACTIVE`.
+    """
     AwardTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.AwardTransportRequestRequest, _transport_requests_pb2.AwardTransportRequestResponse]
     """Awards the trip to one bid; tentative until EMS confirms, at most 120 s. The first award wins.
 
@@ -110,6 +119,35 @@ class TransportRequestServiceStub:
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `CANCELLATION_OUTSTANDING`, `PATIENT_ABOARD`,
+    `TRIP_ENDED`.
+    """
+    ListInboundTransportRequests: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.ListInboundTransportRequestsRequest, _transport_requests_pb2.ListInboundTransportRequestsResponse]
+    """Lists the trips that lead to the caller's hospital, whichever hospital asked for them, the newest
+    first, without what identifies the patient.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+    """
+    ConfirmPatientReceipt: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.ConfirmPatientReceiptRequest, _transport_requests_pb2.ConfirmPatientReceiptResponse]
+    """Says, for the hospital that a trip leads to, that the patient has come; once. EMS says by itself
+    that it is done: either may come first.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; NOT_FOUND, also for a trip that
+    leads elsewhere; ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `NOT_PICKED_UP`, `ALREADY_RECEIVED`.
+    """
+    GetPatientDetails: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.GetPatientDetailsRequest, _transport_requests_pb2.GetPatientDetailsResponse]
+    """Reads who the patient is and what the crew has to know; each read is audited.
+
+    The hospital's users may; so may the agency that has the trip now, a crew only when its unit
+    carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
+    Who loses the trip, or moves on to another one, may no more from that moment on.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
+    the patient is to be seen.
+    """
+    GetTripTracking: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTripTrackingRequest, _transport_requests_pb2.GetTripTrackingResponse]
+    """Tells where the unit of a live trip was seen last, and when it is expected.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION
     `TRIP_ENDED`.
     """
     ListTripHistory: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.ListTripHistoryRequest, _transport_requests_pb2.ListTripHistoryResponse]
@@ -189,6 +227,15 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
     `FACILITY_INACTIVE`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`.
     """
+    DivertTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.DivertTransportRequestRequest, _transport_requests_pb2.DivertTransportRequestResponse]  # type: ignore[assignment]
+    """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
+    change. The agency hears of it at once and has to accept it; the old destination counts until
+    this is answered, and the new one from then on.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
+    `FACILITY_INACTIVE`.
+    """
     AwardTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.AwardTransportRequestRequest, _transport_requests_pb2.AwardTransportRequestResponse]  # type: ignore[assignment]
     """Awards the trip to one bid; tentative until EMS confirms, at most 120 s. The first award wins.
 
@@ -211,6 +258,35 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `CANCELLATION_OUTSTANDING`, `PATIENT_ABOARD`,
+    `TRIP_ENDED`.
+    """
+    ListInboundTransportRequests: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.ListInboundTransportRequestsRequest, _transport_requests_pb2.ListInboundTransportRequestsResponse]  # type: ignore[assignment]
+    """Lists the trips that lead to the caller's hospital, whichever hospital asked for them, the newest
+    first, without what identifies the patient.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+    """
+    ConfirmPatientReceipt: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.ConfirmPatientReceiptRequest, _transport_requests_pb2.ConfirmPatientReceiptResponse]  # type: ignore[assignment]
+    """Says, for the hospital that a trip leads to, that the patient has come; once. EMS says by itself
+    that it is done: either may come first.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; NOT_FOUND, also for a trip that
+    leads elsewhere; ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `NOT_PICKED_UP`, `ALREADY_RECEIVED`.
+    """
+    GetPatientDetails: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.GetPatientDetailsRequest, _transport_requests_pb2.GetPatientDetailsResponse]  # type: ignore[assignment]
+    """Reads who the patient is and what the crew has to know; each read is audited.
+
+    The hospital's users may; so may the agency that has the trip now, a crew only when its unit
+    carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
+    Who loses the trip, or moves on to another one, may no more from that moment on.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
+    the patient is to be seen.
+    """
+    GetTripTracking: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTripTrackingRequest, _transport_requests_pb2.GetTripTrackingResponse]  # type: ignore[assignment]
+    """Tells where the unit of a live trip was seen last, and when it is expected.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION
     `TRIP_ENDED`.
     """
     ListTripHistory: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.ListTripHistoryRequest, _transport_requests_pb2.ListTripHistoryResponse]  # type: ignore[assignment]
@@ -331,6 +407,21 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def DivertTransportRequest(
+        self,
+        request: _transport_requests_pb2.DivertTransportRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.DivertTransportRequestResponse, _abc.Awaitable[_transport_requests_pb2.DivertTransportRequestResponse]]:
+        """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
+        change. The agency hears of it at once and has to accept it; the old destination counts until
+        this is answered, and the new one from then on.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
+        `FACILITY_INACTIVE`.
+        """
+
+    @_abc_1.abstractmethod
     def AwardTransportRequest(
         self,
         request: _transport_requests_pb2.AwardTransportRequestRequest,
@@ -369,6 +460,59 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `CANCELLATION_OUTSTANDING`, `PATIENT_ABOARD`,
+        `TRIP_ENDED`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInboundTransportRequests(
+        self,
+        request: _transport_requests_pb2.ListInboundTransportRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.ListInboundTransportRequestsResponse, _abc.Awaitable[_transport_requests_pb2.ListInboundTransportRequestsResponse]]:
+        """Lists the trips that lead to the caller's hospital, whichever hospital asked for them, the newest
+        first, without what identifies the patient.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmPatientReceipt(
+        self,
+        request: _transport_requests_pb2.ConfirmPatientReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.ConfirmPatientReceiptResponse, _abc.Awaitable[_transport_requests_pb2.ConfirmPatientReceiptResponse]]:
+        """Says, for the hospital that a trip leads to, that the patient has come; once. EMS says by itself
+        that it is done: either may come first.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; NOT_FOUND, also for a trip that
+        leads elsewhere; ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `NOT_PICKED_UP`, `ALREADY_RECEIVED`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPatientDetails(
+        self,
+        request: _transport_requests_pb2.GetPatientDetailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.GetPatientDetailsResponse, _abc.Awaitable[_transport_requests_pb2.GetPatientDetailsResponse]]:
+        """Reads who the patient is and what the crew has to know; each read is audited.
+
+        The hospital's users may; so may the agency that has the trip now, a crew only when its unit
+        carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
+        Who loses the trip, or moves on to another one, may no more from that moment on.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
+        the patient is to be seen.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTripTracking(
+        self,
+        request: _transport_requests_pb2.GetTripTrackingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transport_requests_pb2.GetTripTrackingResponse, _abc.Awaitable[_transport_requests_pb2.GetTripTrackingResponse]]:
+        """Tells where the unit of a live trip was seen last, and when it is expected.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION
         `TRIP_ENDED`.
         """
 

@@ -93,6 +93,8 @@ class _TripConflictKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trip
     """An agency whose award was gone has the patient aboard: its award holds again."""
     TRIP_CONFLICT_KIND_NEWS_AFTER_END: _TripConflictKind.ValueType  # 2
     """An agency reports progress of a trip that has ended."""
+    TRIP_CONFLICT_KIND_OLDER_NEEDS: _TripConflictKind.ValueType  # 3
+    """An agency reports the arrival of a trip as it was before a material change."""
 
 class TripConflictKind(_TripConflictKind, metaclass=_TripConflictKindEnumTypeWrapper):
     """How the two silos came to disagree about a trip."""
@@ -103,6 +105,8 @@ TRIP_CONFLICT_KIND_STALE_AWARD_ABOARD: TripConflictKind.ValueType  # 1
 """An agency whose award was gone has the patient aboard: its award holds again."""
 TRIP_CONFLICT_KIND_NEWS_AFTER_END: TripConflictKind.ValueType  # 2
 """An agency reports progress of a trip that has ended."""
+TRIP_CONFLICT_KIND_OLDER_NEEDS: TripConflictKind.ValueType  # 3
+"""An agency reports the arrival of a trip as it was before a material change."""
 Global___TripConflictKind: _TypeAlias = TripConflictKind  # noqa: Y015
 
 @_typing.final
