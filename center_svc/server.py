@@ -43,7 +43,7 @@ from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
 from center_svc.servicers.users import UserServicer
-from center_svc.timers import idempotency_keys
+from center_svc.timers import analytics, idempotency_keys
 from center_svc.timers.sla_timers import SlaSweep
 from chassis import idempotency_sweep
 from chassis.followers import Followers
@@ -91,6 +91,7 @@ def compose(kit: Kit) -> Silo:
             *identity.timers,
             Reaction(sweep, sweep.heard),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
+            every(analytics.SECONDS, analytics.sweep),
         ],
         parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
     )
@@ -169,6 +170,7 @@ def _servicers(
     configuration = ConfigurationServicer(database, kit.clock, paging)
     followed = ConsumerServicer(database, kit.clock, paging)
     users = UserServicer(database, kit.clock, paging, identity)
+    told = AnalyticsServicer(database, kit.clock, paging)
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users_pb2_grpc.add_UserServiceServicer_to_server, users),
@@ -176,9 +178,9 @@ def _servicers(
         (settings.add_ConfigurationServiceServicer_to_server, configuration),
         (consumers.add_ConsumerServiceServicer_to_server, followed),
         (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
-        (figures.add_AnalyticsServiceServicer_to_server, AnalyticsServicer(database, kit.clock)),
+        (figures.add_AnalyticsServiceServicer_to_server, told),
     ]
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0004", compose=compose)
+BUILD = Build(name="center", revision="0005", compose=compose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,12 @@ class SlaKind(StrEnum):
     EN_ROUTE = "EN_ROUTE"
     ARRIVED_PICKUP = "ARRIVED_PICKUP"
     CANCELLATION_ANSWER = "CANCELLATION_ANSWER"
+
+
+class SlaState(StrEnum):
+    RUNNING = "RUNNING"
+    CLEARED = "CLEARED"
+    BREACHED = "BREACHED"
 
 
 # What a trip that reached a status need no longer be waited for.
@@ -48,6 +55,26 @@ class SlaTimer:
     due_at: datetime
     cleared_at: datetime | None
     breached_at: datetime | None
+    agency_id: UUID | None
+
+    @property
+    def state(self) -> SlaState:
+        """Return what became of it; what was missed stays so, though it may happen later."""
+        if self.breached_at is not None:
+            return SlaState.BREACHED
+        return SlaState.RUNNING if self.cleared_at is None else SlaState.CLEARED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedTimers:
+    """Which timers; None and empty lists let all pass. Due from ``since``, before ``until``."""
+
+    organization_id: UUID | None
+    trips: Sequence[UUID]
+    kinds: Sequence[SlaKind]
+    states: Sequence[SlaState]
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict, ParseDict
 from medport.center.events.v1 import services_pb2 as service_events
 from medport.center.events.v1 import sla_timers_pb2 as sla_events
-from medport.center.v1 import analytics_pb2, audit_log_pb2, services_pb2
+from medport.center.v1 import audit_log_pb2, services_pb2
 from medport.common.v1 import vocabulary_pb2 as words
 
 from center_svc.domain.audit_log import Recorded
@@ -25,7 +24,6 @@ from center_svc.domain.events import (
     SlaBreached,
     SystemConfigurationChanged,
 )
-from center_svc.domain.metrics import Figure, Metric, category, unit
 from center_svc.domain.services import Service, register
 from center_svc.messages.system_configurations import configuration_changed
 from chassis.clock import timestamp
@@ -105,22 +103,6 @@ def audit_log(entry: Recorded) -> audit_log_pb2.AuditLog:
     )
     message.changes.update(entry.changes)
     return message
-
-
-def system_analytics(
-    metric: Metric, figure: Figure, bucket: timedelta
-) -> analytics_pb2.SystemAnalytics:
-    duration = Duration()
-    duration.FromTimedelta(bucket)
-    return analytics_pb2.SystemAnalytics(
-        metric_name=metric.lower(),
-        metric_value=figure.value,
-        metric_unit=unit(metric),
-        bucket_start_time=timestamp(figure.bucket_started_at),
-        bucket_duration=duration,
-        category=category(metric),
-        dimension=figure.dimension,
-    )
 
 
 def announcement(event: Event) -> Announcement:

@@ -6,6 +6,7 @@ that asked for it and of the agency that carries it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -33,6 +34,7 @@ _OF_ORGANIZATION = (
 _OF_AGENCY = "(%(organization_id)s::uuid IS NULL OR agency_id = %(organization_id)s::uuid)"
 _BUCKET = "date_bin(%(bucket)s, requested_at, %(since)s)"
 _PERCENTILES = "CROSS JOIN (VALUES ('p50', 0.5), ('p90', 0.9)) AS percentile (name, share)"
+_SPAN = "hospital_version > 0 AND requested_at >= %(since)s AND requested_at < %(until)s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +48,56 @@ class Query:
     now: datetime
 
 
-def _trips(value: str, *, dimension: str = "''", where: str = "true") -> Statement[Figure]:
-    return written(
-        f"SELECT {_BUCKET}, {dimension}, ({value})::float8 FROM trip_fact AS trip"  # noqa: S608 - constants
-        f" WHERE hospital_version > 0 AND requested_at >= %(since)s AND requested_at < %(until)s"
-        f" AND {_OF_ORGANIZATION} AND {where} GROUP BY 1, 2 ORDER BY 1, 2",
-        into=Figure,
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose figures a statement makes: its organization's, what it joins, and which rows."""
+
+    organization: str
+    join_trips: str
+    of_trips: str
+    join_units: str
+    of_units: str
+
+
+ONE = Whose(
+    organization="%(organization_id)s::uuid",
+    join_trips="",
+    of_trips=_OF_ORGANIZATION,
+    join_units="",
+    of_units=_OF_AGENCY,
+)
+# All, and each organization that has any.
+EACH = Whose(
+    organization="organization_id",
+    join_trips="CROSS JOIN LATERAL (SELECT NULL::uuid UNION ALL SELECT trip.hospital_id"
+    " UNION ALL SELECT trip.agency_id WHERE trip.agency_id IS NOT NULL) AS whose (organization_id)",
+    of_trips="true",
+    join_units="CROSS JOIN LATERAL (SELECT NULL::uuid UNION ALL SELECT agency_id)"
+    " AS whose (organization_id)",
+    of_units="true",
+)
+
+# One aggregation of a metric: organization, bucket, dimension, value, samples.
+Aggregation = Callable[[Whose], str]
+
+
+def _trips(value: str, *, dimension: str = "''", where: str = "true") -> Aggregation:
+    return lambda whose: (
+        f"SELECT {whose.organization}, {_BUCKET}, {dimension},"  # noqa: S608 - constants
+        f" ({value.replace('ORGANIZATION', whose.organization)})::float8, count(*)"
+        f" FROM trip_fact AS trip {whose.join_trips}"
+        f" WHERE {_SPAN} AND {whose.of_trips} AND {where} GROUP BY 1, 2, 3"
     )
 
 
-def _minutes_to(moment: str) -> Statement[Figure]:
+def _minutes_to(moment: str) -> Aggregation:
     minutes = f"extract(epoch FROM {moment} - requested_at) / 60"
-    return written(
-        f"SELECT {_BUCKET}, percentile.name,"  # noqa: S608 - constants
-        f" percentile_cont(percentile.share) WITHIN GROUP (ORDER BY {minutes})"
-        f" FROM trip_fact AS trip {_PERCENTILES}"
-        f" WHERE hospital_version > 0 AND requested_at >= %(since)s AND requested_at < %(until)s"
-        f" AND {_OF_ORGANIZATION} AND {moment} IS NOT NULL"
-        f" GROUP BY 1, 2, percentile.share ORDER BY 1, 2",
-        into=Figure,
+    return lambda whose: (
+        f"SELECT {whose.organization}, {_BUCKET}, percentile.name,"  # noqa: S608 - constants
+        f" percentile_cont(percentile.share) WITHIN GROUP (ORDER BY {minutes}), count(*)"
+        f" FROM trip_fact AS trip {whose.join_trips} {_PERCENTILES}"
+        f" WHERE {_SPAN} AND {whose.of_trips} AND {moment} IS NOT NULL"
+        f" GROUP BY 1, 2, 3, percentile.share"
     )
 
 
@@ -74,13 +107,15 @@ _BIDS = (
     " AND bid.transport_request_id = trip.transport_request_id"
 )
 
-# A unit's interval counts in every bucket that it overlaps, with the seconds that it does.
-_UTILIZATION = written(
-    f"""
-SELECT bucket_started_at, '',
-       (sum(seconds) FILTER (WHERE status IN ({_BUSY})) / sum(seconds))::float8
+
+def _utilization(whose: Whose) -> str:
+    """Count a unit's interval in every bucket that it overlaps, with the seconds that it does."""
+    return f"""
+SELECT {whose.organization}, bucket_started_at, '',
+       (coalesce(sum(seconds) FILTER (WHERE status IN ({_BUSY})), 0) / sum(seconds))::float8,
+       count(*)
 FROM (
-  SELECT bucket_started_at, status, extract(epoch FROM
+  SELECT bucket_started_at, agency_id, status, extract(epoch FROM
            least(bucket_started_at + %(bucket)s, %(until)s, coalesce(ended_at, %(now)s))
            - greatest(bucket_started_at, started_at)) AS seconds
   FROM generate_series(%(since)s, %(until)s - interval '1 microsecond', %(bucket)s)
@@ -88,17 +123,16 @@ FROM (
   JOIN unit_interval_fact
     ON started_at < least(bucket_started_at + %(bucket)s, %(until)s, %(now)s)
    AND coalesce(ended_at, %(now)s) > bucket_started_at
-  WHERE status IN ('{UnitStatus.AVAILABLE}', {_BUSY}) AND {_OF_AGENCY}
-) AS overlap
-GROUP BY 1 HAVING sum(seconds) > 0 ORDER BY 1
-""",  # noqa: S608 - constants
-    into=lambda at, dimension, value: Figure(at, dimension, value or 0.0),
-)
+  WHERE status IN ('{UnitStatus.AVAILABLE}', {_BUSY}) AND {whose.of_units}
+) AS overlap {whose.join_units}
+GROUP BY 1, 2 HAVING sum(seconds) > 0
+"""  # noqa: S608 - constants
 
-STATEMENTS: dict[Metric, Statement[Figure]] = {
+
+AGGREGATIONS: dict[Metric, Aggregation] = {
     Metric.REQUESTS: _trips("count(*)"),
     Metric.OUTCOME_SHARE: _trips(
-        f"count(*) / sum(count(*)) OVER (PARTITION BY {_BUCKET})", dimension="status"
+        f"count(*) / sum(count(*)) OVER (PARTITION BY ORGANIZATION, {_BUCKET})", dimension="status"
     ),
     Metric.BIDS_PER_TRIP: _trips(f"avg(({_BIDS}))"),
     Metric.MINUTES_TO_FIRST_BID: _minutes_to("first_bid_at"),
@@ -114,7 +148,11 @@ STATEMENTS: dict[Metric, Statement[Figure]] = {
     Metric.CANCELLATIONS: _trips(
         "count(*)", dimension="cancellation_reason", where=f"status = '{TripStatus.CANCELLED}'"
     ),
-    Metric.UNIT_UTILIZATION: _UTILIZATION,
+    Metric.UNIT_UTILIZATION: _utilization,
+}
+STATEMENTS: dict[Metric, Statement[Figure]] = {
+    metric: written(f"{aggregation(ONE)} ORDER BY 2, 3", into=Figure)
+    for metric, aggregation in AGGREGATIONS.items()
 }
 
 _Count = tuple[str, int]

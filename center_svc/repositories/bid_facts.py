@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.bid_facts import BidFact
+from center_svc.repositories import stale_buckets
 from center_svc.tables import bid_fact as table
 from chassis.sql import columns, compiled, same_key
 from chassis.unit_of_work import UnitOfWork
@@ -31,7 +32,8 @@ CLOSE = compiled(
 
 async def put(uow: UnitOfWork, bid: BidFact) -> None:
     """Keep a bid as it stands now."""
-    await uow.execute(PUT, **columns(bid))
+    if await uow.execute(PUT, **columns(bid)):
+        await stale_buckets.note_trip(uow, bid.hospital_id, bid.transport_request_id)
 
 
 async def close(

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from center_svc.domain.sla_timers import Expectation, SlaKind
+from center_svc.domain.sla_timers import Expectation, SlaKind, SlaTimer, WantedTimers
 from center_svc.domain.trip_facts import TripKey
 from center_svc.tables import sla_timer as table
 from center_svc.tables import trip_fact
-from chassis.sql import columns, compiled, same_key
+from chassis.sql import Statement, columns, compiled, same_key, written
 from chassis.unit_of_work import Rows, UnitOfWork
 
 
@@ -38,6 +38,7 @@ class Missed:
 
 _KEY = ("hospital_id", "transport_request_id")
 _OF_TRIP = tuple(table.c[name] == bindparam(name) for name in _KEY)
+_LAST = UUID(int=2**128 - 1)
 _OPEN = table.c.cleared_at.is_(None)
 _STARTED: DateTime = DateTime(timezone=True)
 
@@ -106,6 +107,31 @@ LOCK_FREE = compiled(
     .with_for_update(of=table, skip_locked=True),
     into=Missed,
 )
+# A trip's id and a kind never change: no page skips or repeats a timer that is moved meanwhile.
+LIST: Statement[SlaTimer] = written(
+    """
+    SELECT timer.hospital_id, timer.transport_request_id, kind, due_at, timer.cleared_at,
+           breached_at, agency_id
+    FROM sla_timer AS timer LEFT JOIN trip_fact USING (hospital_id, transport_request_id)
+    WHERE (%(organization_id)s::uuid IS NULL OR timer.hospital_id = %(organization_id)s
+           OR agency_id = %(organization_id)s)
+      AND (cardinality(%(trips)s::uuid[]) = 0 OR timer.transport_request_id = ANY (%(trips)s))
+      AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s))
+      AND (cardinality(%(states)s::text[]) = 0 OR CASE WHEN breached_at IS NOT NULL THEN 'BREACHED'
+             WHEN timer.cleared_at IS NULL THEN 'RUNNING' ELSE 'CLEARED' END = ANY (%(states)s))
+      AND due_at >= %(since)s AND due_at < %(until)s
+      AND timer.transport_request_id <= %(before)s::uuid
+      AND (timer.transport_request_id < %(before)s::uuid OR kind > %(after_kind)s)
+    ORDER BY timer.transport_request_id DESC, kind LIMIT %(fetch)s
+    """,
+    into=lambda hospital_id, trip_id, kind, due_at, *rest: SlaTimer(
+        hospital_id=hospital_id,
+        transport_request_id=trip_id,
+        kind=SlaKind(kind),
+        due_at=due_at,
+        **dict(zip(("cleared_at", "breached_at", "agency_id"), rest, strict=True)),
+    ),
+)
 BREACH = compiled(update(table).where(same_key(table)).values(breached_at=bindparam("at")))
 
 
@@ -128,6 +154,16 @@ async def answer(uow: UnitOfWork, key: TripKey, kind: SlaKind, at: datetime) -> 
 
 async def reschedule(uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datetime) -> None:
     await uow.execute(RESCHEDULE, **columns(key), kind=kind, due_at=due_at)
+
+
+async def list_newest(
+    rows: Rows, wanted: WantedTimers, *, after: tuple[str, ...] | None, fetch: int
+) -> list[SlaTimer]:
+    """Return timers, those of the newest trips first, of each trip by kind."""
+    before, after_kind = after or (str(_LAST), "")
+    return await rows.all(
+        LIST, **columns(wanted), before=UUID(before), after_kind=after_kind, fetch=fetch
+    )
 
 
 async def list_due(

@@ -17,6 +17,7 @@ from sqlalchemy import DateTime, Double, bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from center_svc.domain.trip_facts import REACHED, TripKey, TripNeed
+from center_svc.repositories import stale_buckets
 from center_svc.tables import bid_fact
 from center_svc.tables import trip_fact as table
 from chassis.sql import Statement, columns, compiled, same_key, written
@@ -147,7 +148,9 @@ async def turn(uow: UnitOfWork) -> None:
 async def create(uow: UnitOfWork, key: TripKey, version: int, need: TripNeed, at: datetime) -> bool:
     """Begin a trip's row, or fill in the one that EMS began; False if it was known."""
     parameters = columns(key) | columns(need)
-    return await uow.execute(CREATE, **parameters, version=version, requested_at=at) == 1
+    return await _noted(
+        uow, key, await uow.execute(CREATE, **parameters, version=version, requested_at=at)
+    )
 
 
 async def first_bid_at(uow: UnitOfWork, key: TripKey) -> datetime | None:
@@ -163,4 +166,13 @@ async def apply(
     **parameters: object,
 ) -> bool:
     """Run one of this module's statements; False if the row knows as much, or there is none."""
-    return await uow.execute(statement, **columns(key), version=version, **parameters) == 1
+    return await _noted(
+        uow, key, await uow.execute(statement, **columns(key), version=version, **parameters)
+    )
+
+
+async def _noted(uow: UnitOfWork, key: TripKey, changed: int) -> bool:
+    """Say whether a row changed, and have the figures of its hour made anew."""
+    if changed:
+        await stale_buckets.note_trip(uow, **columns(key))
+    return changed == 1

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert
 
+from center_svc.repositories import stale_buckets
 from center_svc.tables import unit_interval_fact as table
 from chassis.sql import compiled
 from chassis.unit_of_work import UnitOfWork
@@ -31,7 +32,9 @@ _BEGIN = insert(table).values(
 )
 BEGIN = compiled(
     _BEGIN.on_conflict_do_update(
-        index_elements=list(table.primary_key), set_={"status": _BEGIN.excluded.status}
+        index_elements=list(table.primary_key),
+        set_={"status": _BEGIN.excluded.status},
+        where=table.c.status != _BEGIN.excluded.status,
     )
 )
 
@@ -40,5 +43,7 @@ async def turn(
     uow: UnitOfWork, agency_id: UUID, unit_id: UUID, status: UnitStatus, at: datetime
 ) -> None:
     """End what a unit did until now, and begin what it does."""
-    await uow.execute(END, agency_id=agency_id, unit_id=unit_id, at=at)
-    await uow.execute(BEGIN, agency_id=agency_id, unit_id=unit_id, at=at, status=status)
+    ended = await uow.execute(END, agency_id=agency_id, unit_id=unit_id, at=at)
+    begun = await uow.execute(BEGIN, agency_id=agency_id, unit_id=unit_id, at=at, status=status)
+    if ended or begun:
+        await stale_buckets.note_units(uow, at)

@@ -11,9 +11,11 @@ from center_svc.tables.administration import (
     system_configuration_version,
 )
 from center_svc.tables.facts import (
+    analytics_refresh,
     bid_fact,
     heard_silo,
     sla_timer,
+    stale_bucket,
     system_analytics,
     trip_fact,
     unit_interval_fact,
@@ -21,6 +23,7 @@ from center_svc.tables.facts import (
 from center_svc.tables.shared import metadata
 
 __all__ = [
+    "analytics_refresh",
     "audit_chain",
     "audit_log",
     "bid_fact",
@@ -31,6 +34,7 @@ __all__ = [
     "notification_template",
     "service_registry",
     "sla_timer",
+    "stale_bucket",
     "system_analytics",
     "system_configuration",
     "system_configuration_version",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Numeric, Table, Text, UniqueConstraint, text
 
+from center_svc.domain.metrics import StaleFacts
 from center_svc.domain.sla_timers import SlaKind
 from center_svc.domain.trip_facts import REACHED
 from center_svc.tables.shared import metadata
@@ -88,6 +89,7 @@ sla_timer = Table(
     column("cleared_at", optional=True),
     column("breached_at", optional=True),
     Index("sla_timer_due", "due_at", postgresql_where=text(_RUNNING)),
+    Index("sla_timer_trip", "transport_request_id", "kind"),
 )
 
 # How far each of the other silos has been heard: all that it had announced by then is here.
@@ -111,7 +113,34 @@ system_analytics = Table(
     Column("dimensions_key", Text, nullable=False),
     jsonb("metadata"),
     column("computed_at", default=NOW),
+    column("organization_id", optional=True),
     UniqueConstraint("metric_name", "bucket_seconds", "bucket_started_at", "dimensions_key"),
     check("metric_value <> 'NaN'", "metric_value_is_a_number"),
     check("char_length(dimensions_key) <= 200", "dimensions_key_is_short"),
+    Index(
+        "system_analytics_series",
+        "organization_id",
+        "metric_name",
+        "bucket_seconds",
+        "bucket_started_at",
+        "dimensions_key",
+    ),
+)
+
+# Hours whose figures are to be made anew, and which transaction last changed facts of theirs.
+stale_bucket = Table(
+    "stale_bucket",
+    metadata,
+    one_of("facts", names(StaleFacts), primary_key=True),
+    column("bucket_started_at", primary_key=True),
+    column("transaction_version"),
+)
+
+# One row: who refreshes figures holds it. Units' time is in the figures up to that moment.
+analytics_refresh = Table(
+    "analytics_refresh",
+    metadata,
+    column("is_only", primary_key=True, default="true"),
+    column("refreshed_at", optional=True),
+    check("is_only", "row_is_the_only_one"),
 )

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import interval_pb2 as google_dot_type_dot_interval__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/center/v1/analytics.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/type/interval.proto\x1a\x1emedport/common/v1/access.proto\"\xe1\x01\n\x0fSystemAnalytics\x12\x13\n\x0bmetric_name\x18\x01 \x01(\t\x12\x14\n\x0cmetric_value\x18\x02 \x01(\x01\x12\x13\n\x0bmetric_unit\x18\x03 \x01(\t\x12\x35\n\x11\x62ucket_start_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0f\x62ucket_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x11\n\tdimension\x18\x07 \x01(\t\"\xf7\x07\n\x13QueryMetricsRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x41\n\x07metrics\x18\x02 \x03(\x0e\x32\x19.medport.center.v1.MetricB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07\x82\x01\x04\x10\x01 \x00\x12\x85\x03\n\x04span\x18\x03 \x01(\x0b\x32\x15.google.type.IntervalB\xdf\x02\xe2\x41\x01\x02\xbaH\xd7\x02\xba\x01\xd0\x02\n\x04span\x12Smust have a start before its end, at most 400 days apart, in the years 2000 to 2199\x1a\xf2\x01has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\') && this.end_time - this.start_time <= duration(\'9600h\')\xc8\x01\x01\x12I\n\x0f\x62ucket_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\xbd\xa3\x01\x32\x02\x08<:\x9f\x03\xbaH\x9b\x03\x1a\x98\x03\n\x0c\x62ucket_count\x12&the span must hold at most 500 buckets\x1a\xdf\x02!has(this.bucket_duration) || !has(this.span.start_time) || !has(this.span.end_time) || this.span.start_time < timestamp(\'2000-01-01T00:00:00Z\') || this.span.end_time >= timestamp(\'2200-01-01T00:00:00Z\') || this.span.end_time < this.span.start_time || (this.span.end_time - this.span.start_time).getSeconds() <= 500 * this.bucket_duration.getSeconds()\"P\n\x14QueryMetricsResponse\x12\x38\n\x06points\x18\x01 \x03(\x0b\x32\".medport.center.v1.SystemAnalyticsB\x04\xe2\x41\x01\x03\"G\n\x1bGetOperationsSummaryRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa4\x03\n\x1cGetOperationsSummaryResponse\x12O\n\x05trips\x18\x01 \x03(\x0b\x32:.medport.center.v1.GetOperationsSummaryResponse.TripsEntryB\x04\xe2\x41\x01\x03\x12O\n\x05units\x18\x02 \x03(\x0b\x32:.medport.center.v1.GetOperationsSummaryResponse.UnitsEntryB\x04\xe2\x41\x01\x03\x12U\n\x08\x62reaches\x18\x03 \x03(\x0b\x32=.medport.center.v1.GetOperationsSummaryResponse.BreachesEntryB\x04\xe2\x41\x01\x03\x1a,\n\nTripsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nUnitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rBreachesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\xdd\x02\n\x06Metric\x12\x16\n\x12METRIC_UNSPECIFIED\x10\x00\x12\x13\n\x0fMETRIC_REQUESTS\x10\x01\x12\x18\n\x14METRIC_OUTCOME_SHARE\x10\x02\x12\x18\n\x14METRIC_BIDS_PER_TRIP\x10\x03\x12\x1f\n\x1bMETRIC_MINUTES_TO_FIRST_BID\x10\x04\x12\x1b\n\x17METRIC_MINUTES_TO_AWARD\x10\x05\x12\x1c\n\x18METRIC_MINUTES_TO_PICKUP\x10\x06\x12 \n\x1cMETRIC_MINUTES_TO_COMPLETION\x10\x07\x12\x17\n\x13METRIC_LOADED_RATIO\x10\x08\x12\x12\n\x0eMETRIC_REVENUE\x10\t\x12\x10\n\x0cMETRIC_DROPS\x10\n\x12\x18\n\x14METRIC_CANCELLATIONS\x10\x0b\x12\x1b\n\x17METRIC_UNIT_UTILIZATION\x10\x0c\x32\xa7\x02\n\x10\x41nalyticsService\x12|\n\x0cQueryMetrics\x12&.medport.center.v1.QueryMetricsRequest\x1a\'.medport.center.v1.QueryMetricsResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12\x94\x01\n\x14GetOperationsSummary\x12..medport.center.v1.GetOperationsSummaryRequest\x1a/.medport.center.v1.GetOperationsSummaryResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/center/v1/analytics.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/type/interval.proto\x1a\x1emedport/common/v1/access.proto\"\xe3\x02\n\x0fSystemAnalytics\x12\x13\n\x0bmetric_name\x18\x01 \x01(\t\x12\x14\n\x0cmetric_value\x18\x02 \x01(\x01\x12\x13\n\x0bmetric_unit\x18\x03 \x01(\t\x12\x35\n\x11\x62ucket_start_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0f\x62ucket_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x11\n\tdimension\x18\x07 \x01(\t\x12\n\n\x02id\x18\x08 \x01(\t\x12\x17\n\x0forganization_id\x18\t \x01(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x30\n\x0c\x63ompute_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb5\x02\n\x08SlaTimer\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.medport.center.v1.SlaKind\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x62reach_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05state\x18\x08 \x01(\x0e\x32\x1b.medport.center.v1.SlaState\"\x8d\x01\n\x11MetricDescription\x12)\n\x06metric\x18\x01 \x01(\x0e\x32\x19.medport.center.v1.Metric\x12\x13\n\x0bmetric_name\x18\x02 \x01(\t\x12\x13\n\x0bmetric_unit\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x11\n\tdimension\x18\x05 \x01(\t\"\xfe\x07\n\x13QueryMetricsRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x41\n\x07metrics\x18\x02 \x03(\x0e\x32\x19.medport.center.v1.MetricB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07\x82\x01\x04\x10\x01 \x00\x12\x85\x03\n\x04span\x18\x03 \x01(\x0b\x32\x15.google.type.IntervalB\xdf\x02\xe2\x41\x01\x02\xbaH\xd7\x02\xba\x01\xd0\x02\n\x04span\x12Smust have a start before its end, at most 400 days apart, in the years 2000 to 2199\x1a\xf2\x01has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\') && this.end_time - this.start_time <= duration(\'9600h\')\xc8\x01\x01\x12I\n\x0f\x62ucket_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\xbd\xa3\x01\x32\x02\x08<:\xa6\x03\xbaH\xa2\x03\x1a\x9f\x03\n\x15\x62ucket_duration.count\x12$must be at least a 500th of the span\x1a\xdf\x02!has(this.bucket_duration) || !has(this.span.start_time) || !has(this.span.end_time) || this.span.start_time < timestamp(\'2000-01-01T00:00:00Z\') || this.span.end_time >= timestamp(\'2200-01-01T00:00:00Z\') || this.span.end_time < this.span.start_time || (this.span.end_time - this.span.start_time).getSeconds() <= 500 * this.bucket_duration.getSeconds()\"P\n\x14QueryMetricsResponse\x12\x38\n\x06points\x18\x01 \x03(\x0b\x32\".medport.center.v1.SystemAnalyticsB\x04\xe2\x41\x01\x03\"G\n\x1bGetOperationsSummaryRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa4\x03\n\x1cGetOperationsSummaryResponse\x12O\n\x05trips\x18\x01 \x03(\x0b\x32:.medport.center.v1.GetOperationsSummaryResponse.TripsEntryB\x04\xe2\x41\x01\x03\x12O\n\x05units\x18\x02 \x03(\x0b\x32:.medport.center.v1.GetOperationsSummaryResponse.UnitsEntryB\x04\xe2\x41\x01\x03\x12U\n\x08\x62reaches\x18\x03 \x03(\x0b\x32=.medport.center.v1.GetOperationsSummaryResponse.BreachesEntryB\x04\xe2\x41\x01\x03\x1a,\n\nTripsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nUnitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rBreachesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"b\n\x12ListMetricsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"q\n\x13ListMetricsResponse\x12;\n\x07metrics\x18\x01 \x03(\x0b\x32$.medport.center.v1.MetricDescriptionB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc3\x04\n\x12QueryMetricRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x39\n\x06metric\x18\x02 \x01(\x0e\x32\x19.medport.center.v1.MetricB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\xb5\x02\n\x04span\x18\x03 \x01(\x0b\x32\x15.google.type.IntervalB\x8f\x02\xe2\x41\x01\x02\xbaH\x87\x02\xba\x01\x80\x02\n\x04span\x12;must have a start before its end, in the years 2000 to 2199\x1a\xba\x01has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\')\xc8\x01\x01\x12\x42\n\x0b\x62ucket_size\x18\x04 \x01(\x0e\x32\x1d.medport.center.v1.BucketSizeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x06 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"\xa6\x01\n\x13QueryMetricResponse\x12\x38\n\x06points\x18\x01 \x03(\x0b\x32\".medport.center.v1.SystemAnalyticsB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x0crefresh_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xf6\x03\n\x13\x45xportMetricRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x39\n\x06metric\x18\x02 \x01(\x0e\x32\x19.medport.center.v1.MetricB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\xb5\x02\n\x04span\x18\x03 \x01(\x0b\x32\x15.google.type.IntervalB\x8f\x02\xe2\x41\x01\x02\xbaH\x87\x02\xba\x01\x80\x02\n\x04span\x12;must have a start before its end, in the years 2000 to 2199\x1a\xba\x01has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\')\xc8\x01\x01\x12\x42\n\x0b\x62ucket_size\x18\x04 \x01(\x0e\x32\x1d.medport.center.v1.BucketSizeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\"P\n\x14\x45xportMetricResponse\x12\x38\n\x06points\x18\x01 \x03(\x0b\x32\".medport.center.v1.SystemAnalyticsB\x04\xe2\x41\x01\x03\"\xbc\x05\n\x0eSlaTimerFilter\x12\x33\n\x15transport_request_ids\x18\x01 \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\xf4\x03\"\x05r\x03\xb0\x01\x01\x12@\n\x05kinds\x18\x02 \x03(\x0e\x32\x1a.medport.center.v1.SlaKindB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x42\n\x06states\x18\x03 \x03(\x0e\x32\x1b.medport.center.v1.SlaStateB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\xee\x03\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x15.google.type.IntervalB\xc4\x03\xe2\x41\x01\x01\xbaH\xbc\x03\xba\x01\xb8\x03\n\x08\x64ue_time\x12\x45must not end before it starts, and must lie in the years 2000 to 2199\x1a\xe4\x02(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)\"\xc7\x01\n\x14ListSlaTimersRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x37\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.medport.center.v1.SlaTimerFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"m\n\x15ListSlaTimersResponse\x12\x35\n\nsla_timers\x18\x01 \x03(\x0b\x32\x1b.medport.center.v1.SlaTimerB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\xdd\x02\n\x06Metric\x12\x16\n\x12METRIC_UNSPECIFIED\x10\x00\x12\x13\n\x0fMETRIC_REQUESTS\x10\x01\x12\x18\n\x14METRIC_OUTCOME_SHARE\x10\x02\x12\x18\n\x14METRIC_BIDS_PER_TRIP\x10\x03\x12\x1f\n\x1bMETRIC_MINUTES_TO_FIRST_BID\x10\x04\x12\x1b\n\x17METRIC_MINUTES_TO_AWARD\x10\x05\x12\x1c\n\x18METRIC_MINUTES_TO_PICKUP\x10\x06\x12 \n\x1cMETRIC_MINUTES_TO_COMPLETION\x10\x07\x12\x17\n\x13METRIC_LOADED_RATIO\x10\x08\x12\x12\n\x0eMETRIC_REVENUE\x10\t\x12\x10\n\x0cMETRIC_DROPS\x10\n\x12\x18\n\x14METRIC_CANCELLATIONS\x10\x0b\x12\x1b\n\x17METRIC_UNIT_UTILIZATION\x10\x0c*T\n\nBucketSize\x12\x1b\n\x17\x42UCKET_SIZE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42UCKET_SIZE_HOUR\x10\x01\x12\x13\n\x0f\x42UCKET_SIZE_DAY\x10\x02*\xac\x01\n\x07SlaKind\x12\x18\n\x14SLA_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SLA_KIND_FIRST_BID\x10\x01\x12\x19\n\x15SLA_KIND_AWARD_ANSWER\x10\x02\x12\x15\n\x11SLA_KIND_EN_ROUTE\x10\x03\x12\x1b\n\x17SLA_KIND_ARRIVED_PICKUP\x10\x04\x12 \n\x1cSLA_KIND_CANCELLATION_ANSWER\x10\x05*k\n\x08SlaState\x12\x19\n\x15SLA_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11SLA_STATE_RUNNING\x10\x01\x12\x15\n\x11SLA_STATE_CLEARED\x10\x02\x12\x16\n\x12SLA_STATE_BREACHED\x10\x03\x32\x9e\x06\n\x10\x41nalyticsService\x12y\n\x0bListMetrics\x12%.medport.center.v1.ListMetricsRequest\x1a&.medport.center.v1.ListMetricsResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12y\n\x0bQueryMetric\x12%.medport.center.v1.QueryMetricRequest\x1a&.medport.center.v1.QueryMetricResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12~\n\x0c\x45xportMetric\x12&.medport.center.v1.ExportMetricRequest\x1a\'.medport.center.v1.ExportMetricResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x30\x01\x12\x7f\n\rListSlaTimers\x12\'.medport.center.v1.ListSlaTimersRequest\x1a(.medport.center.v1.ListSlaTimersResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12|\n\x0cQueryMetrics\x12&.medport.center.v1.QueryMetricsRequest\x1a\'.medport.center.v1.QueryMetricsResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12\x94\x01\n\x14GetOperationsSummary\x12..medport.center.v1.GetOperationsSummaryRequest\x1a/.medport.center.v1.GetOperationsSummaryResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\n\n\x06\x01\x02\x03\x04\x06\x07\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +47,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYMETRICSREQUEST'].fields_by_name['bucket_duration']._loaded_options = None
   _globals['_QUERYMETRICSREQUEST'].fields_by_name['bucket_duration']._serialized_options = b'\342A\001\001\272H\016\252\001\013\"\005\010\200\275\243\0012\002\010<'
   _globals['_QUERYMETRICSREQUEST']._loaded_options = None
-  _globals['_QUERYMETRICSREQUEST']._serialized_options = b'\272H\233\003\032\230\003\n\014bucket_count\022&the span must hold at most 500 buckets\032\337\002!has(this.bucket_duration) || !has(this.span.start_time) || !has(this.span.end_time) || this.span.start_time < timestamp(\'2000-01-01T00:00:00Z\') || this.span.end_time >= timestamp(\'2200-01-01T00:00:00Z\') || this.span.end_time < this.span.start_time || (this.span.end_time - this.span.start_time).getSeconds() <= 500 * this.bucket_duration.getSeconds()'
+  _globals['_QUERYMETRICSREQUEST']._serialized_options = b'\272H\242\003\032\237\003\n\025bucket_duration.count\022$must be at least a 500th of the span\032\337\002!has(this.bucket_duration) || !has(this.span.start_time) || !has(this.span.end_time) || this.span.start_time < timestamp(\'2000-01-01T00:00:00Z\') || this.span.end_time >= timestamp(\'2200-01-01T00:00:00Z\') || this.span.end_time < this.span.start_time || (this.span.end_time - this.span.start_time).getSeconds() <= 500 * this.bucket_duration.getSeconds()'
   _globals['_QUERYMETRICSRESPONSE'].fields_by_name['points']._loaded_options = None
   _globals['_QUERYMETRICSRESPONSE'].fields_by_name['points']._serialized_options = b'\342A\001\003'
   _globals['_GETOPERATIONSSUMMARYREQUEST'].fields_by_name['organization_id']._loaded_options = None
@@ -63,28 +64,120 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOPERATIONSSUMMARYRESPONSE'].fields_by_name['units']._serialized_options = b'\342A\001\003'
   _globals['_GETOPERATIONSSUMMARYRESPONSE'].fields_by_name['breaches']._loaded_options = None
   _globals['_GETOPERATIONSSUMMARYRESPONSE'].fields_by_name['breaches']._serialized_options = b'\342A\001\003'
+  _globals['_LISTMETRICSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTMETRICSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTMETRICSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTMETRICSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\021r\017\030\320\0172\n^[^\\x00]*$'
+  _globals['_LISTMETRICSRESPONSE'].fields_by_name['metrics']._loaded_options = None
+  _globals['_LISTMETRICSRESPONSE'].fields_by_name['metrics']._serialized_options = b'\342A\001\003'
+  _globals['_LISTMETRICSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTMETRICSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['metric']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['metric']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['span']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['span']._serialized_options = b'\342A\001\002\272H\207\002\272\001\200\002\n\004span\022;must have a start before its end, in the years 2000 to 2199\032\272\001has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\')\310\001\001'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['bucket_size']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['bucket_size']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_QUERYMETRICREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\021r\017\030\320\0172\n^[^\\x00]*$'
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['points']._loaded_options = None
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['points']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['refresh_time']._loaded_options = None
+  _globals['_QUERYMETRICRESPONSE'].fields_by_name['refresh_time']._serialized_options = b'\342A\001\003'
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['metric']._loaded_options = None
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['metric']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['span']._loaded_options = None
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['span']._serialized_options = b'\342A\001\002\272H\207\002\272\001\200\002\n\004span\022;must have a start before its end, in the years 2000 to 2199\032\272\001has(this.start_time) && has(this.end_time) && this.start_time < this.end_time && this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\')\310\001\001'
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['bucket_size']._loaded_options = None
+  _globals['_EXPORTMETRICREQUEST'].fields_by_name['bucket_size']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_EXPORTMETRICRESPONSE'].fields_by_name['points']._loaded_options = None
+  _globals['_EXPORTMETRICRESPONSE'].fields_by_name['points']._serialized_options = b'\342A\001\003'
+  _globals['_SLATIMERFILTER'].fields_by_name['transport_request_ids']._loaded_options = None
+  _globals['_SLATIMERFILTER'].fields_by_name['transport_request_ids']._serialized_options = b'\342A\001\001\272H\r\222\001\n\020\364\003\"\005r\003\260\001\001'
+  _globals['_SLATIMERFILTER'].fields_by_name['kinds']._loaded_options = None
+  _globals['_SLATIMERFILTER'].fields_by_name['kinds']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\n\"\007\202\001\004\020\001 \000'
+  _globals['_SLATIMERFILTER'].fields_by_name['states']._loaded_options = None
+  _globals['_SLATIMERFILTER'].fields_by_name['states']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\n\"\007\202\001\004\020\001 \000'
+  _globals['_SLATIMERFILTER'].fields_by_name['due_time']._loaded_options = None
+  _globals['_SLATIMERFILTER'].fields_by_name['due_time']._serialized_options = b'\342A\001\001\272H\274\003\272\001\270\003\n\010due_time\022Emust not end before it starts, and must lie in the years 2000 to 2199\032\344\002(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)'
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSLATIMERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\021r\017\030\320\0172\n^[^\\x00]*$'
+  _globals['_LISTSLATIMERSRESPONSE'].fields_by_name['sla_timers']._loaded_options = None
+  _globals['_LISTSLATIMERSRESPONSE'].fields_by_name['sla_timers']._serialized_options = b'\342A\001\003'
+  _globals['_LISTSLATIMERSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTSLATIMERSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListMetrics']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListMetrics']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryMetric']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['QueryMetric']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ExportMetric']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ExportMetric']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListSlaTimers']._loaded_options = None
+  _globals['_ANALYTICSSERVICE'].methods_by_name['ListSlaTimers']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
   _globals['_ANALYTICSSERVICE'].methods_by_name['QueryMetrics']._loaded_options = None
   _globals['_ANALYTICSSERVICE'].methods_by_name['QueryMetrics']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetOperationsSummary']._loaded_options = None
   _globals['_ANALYTICSSERVICE'].methods_by_name['GetOperationsSummary']._serialized_options = b'\220\002\001\312\325\"\024\022\n\n\006\001\002\003\004\006\007\020\002\022\006\n\002\010\t\020\006'
-  _globals['_METRIC']._serialized_start=2068
-  _globals['_METRIC']._serialized_end=2417
-  _globals['_SYSTEMANALYTICS']._serialized_start=244
-  _globals['_SYSTEMANALYTICS']._serialized_end=469
-  _globals['_QUERYMETRICSREQUEST']._serialized_start=472
-  _globals['_QUERYMETRICSREQUEST']._serialized_end=1487
-  _globals['_QUERYMETRICSRESPONSE']._serialized_start=1489
-  _globals['_QUERYMETRICSRESPONSE']._serialized_end=1569
-  _globals['_GETOPERATIONSSUMMARYREQUEST']._serialized_start=1571
-  _globals['_GETOPERATIONSSUMMARYREQUEST']._serialized_end=1642
-  _globals['_GETOPERATIONSSUMMARYRESPONSE']._serialized_start=1645
-  _globals['_GETOPERATIONSSUMMARYRESPONSE']._serialized_end=2065
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_TRIPSENTRY']._serialized_start=1926
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_TRIPSENTRY']._serialized_end=1970
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_UNITSENTRY']._serialized_start=1972
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_UNITSENTRY']._serialized_end=2016
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_BREACHESENTRY']._serialized_start=2018
-  _globals['_GETOPERATIONSSUMMARYRESPONSE_BREACHESENTRY']._serialized_end=2065
-  _globals['_ANALYTICSSERVICE']._serialized_start=2420
-  _globals['_ANALYTICSSERVICE']._serialized_end=2715
+  _globals['_METRIC']._serialized_start=5260
+  _globals['_METRIC']._serialized_end=5609
+  _globals['_BUCKETSIZE']._serialized_start=5611
+  _globals['_BUCKETSIZE']._serialized_end=5695
+  _globals['_SLAKIND']._serialized_start=5698
+  _globals['_SLAKIND']._serialized_end=5870
+  _globals['_SLASTATE']._serialized_start=5872
+  _globals['_SLASTATE']._serialized_end=5979
+  _globals['_SYSTEMANALYTICS']._serialized_start=274
+  _globals['_SYSTEMANALYTICS']._serialized_end=629
+  _globals['_SLATIMER']._serialized_start=632
+  _globals['_SLATIMER']._serialized_end=941
+  _globals['_METRICDESCRIPTION']._serialized_start=944
+  _globals['_METRICDESCRIPTION']._serialized_end=1085
+  _globals['_QUERYMETRICSREQUEST']._serialized_start=1088
+  _globals['_QUERYMETRICSREQUEST']._serialized_end=2110
+  _globals['_QUERYMETRICSRESPONSE']._serialized_start=2112
+  _globals['_QUERYMETRICSRESPONSE']._serialized_end=2192
+  _globals['_GETOPERATIONSSUMMARYREQUEST']._serialized_start=2194
+  _globals['_GETOPERATIONSSUMMARYREQUEST']._serialized_end=2265
+  _globals['_GETOPERATIONSSUMMARYRESPONSE']._serialized_start=2268
+  _globals['_GETOPERATIONSSUMMARYRESPONSE']._serialized_end=2688
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_TRIPSENTRY']._serialized_start=2549
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_TRIPSENTRY']._serialized_end=2593
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_UNITSENTRY']._serialized_start=2595
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_UNITSENTRY']._serialized_end=2639
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_BREACHESENTRY']._serialized_start=2641
+  _globals['_GETOPERATIONSSUMMARYRESPONSE_BREACHESENTRY']._serialized_end=2688
+  _globals['_LISTMETRICSREQUEST']._serialized_start=2690
+  _globals['_LISTMETRICSREQUEST']._serialized_end=2788
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=2790
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=2903
+  _globals['_QUERYMETRICREQUEST']._serialized_start=2906
+  _globals['_QUERYMETRICREQUEST']._serialized_end=3485
+  _globals['_QUERYMETRICRESPONSE']._serialized_start=3488
+  _globals['_QUERYMETRICRESPONSE']._serialized_end=3654
+  _globals['_EXPORTMETRICREQUEST']._serialized_start=3657
+  _globals['_EXPORTMETRICREQUEST']._serialized_end=4159
+  _globals['_EXPORTMETRICRESPONSE']._serialized_start=4161
+  _globals['_EXPORTMETRICRESPONSE']._serialized_end=4241
+  _globals['_SLATIMERFILTER']._serialized_start=4244
+  _globals['_SLATIMERFILTER']._serialized_end=4944
+  _globals['_LISTSLATIMERSREQUEST']._serialized_start=4947
+  _globals['_LISTSLATIMERSREQUEST']._serialized_end=5146
+  _globals['_LISTSLATIMERSRESPONSE']._serialized_start=5148
+  _globals['_LISTSLATIMERSRESPONSE']._serialized_end=5257
+  _globals['_ANALYTICSSERVICE']._serialized_start=5982
+  _globals['_ANALYTICSSERVICE']._serialized_end=6780
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -86,6 +87,94 @@ METRIC_UNIT_UTILIZATION: Metric.ValueType  # 12
 """Time of units with a job over their time in service; 0 to 1, in the bucket of the time itself."""
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
 
+class _BucketSize:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BucketSizeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BucketSize.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUCKET_SIZE_UNSPECIFIED: _BucketSize.ValueType  # 0
+    """Not given, or not known to this version."""
+    BUCKET_SIZE_HOUR: _BucketSize.ValueType  # 1
+    """An hour."""
+    BUCKET_SIZE_DAY: _BucketSize.ValueType  # 2
+    """A day of UTC."""
+
+class BucketSize(_BucketSize, metaclass=_BucketSizeEnumTypeWrapper):
+    """Length of a kept series' buckets."""
+
+BUCKET_SIZE_UNSPECIFIED: BucketSize.ValueType  # 0
+"""Not given, or not known to this version."""
+BUCKET_SIZE_HOUR: BucketSize.ValueType  # 1
+"""An hour."""
+BUCKET_SIZE_DAY: BucketSize.ValueType  # 2
+"""A day of UTC."""
+Global___BucketSize: _TypeAlias = BucketSize  # noqa: Y015
+
+class _SlaKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SlaKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SLA_KIND_UNSPECIFIED: _SlaKind.ValueType  # 0
+    """Not given, or not known to this version."""
+    SLA_KIND_FIRST_BID: _SlaKind.ValueType  # 1
+    """A first bid within half the response window."""
+    SLA_KIND_AWARD_ANSWER: _SlaKind.ValueType  # 2
+    """An answer to the award within 60 s."""
+    SLA_KIND_EN_ROUTE: _SlaKind.ValueType  # 3
+    """A unit on its way within 10 minutes of the confirmation."""
+    SLA_KIND_ARRIVED_PICKUP: _SlaKind.ValueType  # 4
+    """A unit at the origin before the latest pickup."""
+    SLA_KIND_CANCELLATION_ANSWER: _SlaKind.ValueType  # 5
+    """An answer to a cancellation within 60 s."""
+
+class SlaKind(_SlaKind, metaclass=_SlaKindEnumTypeWrapper):
+    """What a service level measures."""
+
+SLA_KIND_UNSPECIFIED: SlaKind.ValueType  # 0
+"""Not given, or not known to this version."""
+SLA_KIND_FIRST_BID: SlaKind.ValueType  # 1
+"""A first bid within half the response window."""
+SLA_KIND_AWARD_ANSWER: SlaKind.ValueType  # 2
+"""An answer to the award within 60 s."""
+SLA_KIND_EN_ROUTE: SlaKind.ValueType  # 3
+"""A unit on its way within 10 minutes of the confirmation."""
+SLA_KIND_ARRIVED_PICKUP: SlaKind.ValueType  # 4
+"""A unit at the origin before the latest pickup."""
+SLA_KIND_CANCELLATION_ANSWER: SlaKind.ValueType  # 5
+"""An answer to a cancellation within 60 s."""
+Global___SlaKind: _TypeAlias = SlaKind  # noqa: Y015
+
+class _SlaState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SlaStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SLA_STATE_UNSPECIFIED: _SlaState.ValueType  # 0
+    """Not given, or not known to this version."""
+    SLA_STATE_RUNNING: _SlaState.ValueType  # 1
+    """Neither met nor missed yet."""
+    SLA_STATE_CLEARED: _SlaState.ValueType  # 2
+    """Met in time, or not needed any more."""
+    SLA_STATE_BREACHED: _SlaState.ValueType  # 3
+    """Missed, whether or not it happened later."""
+
+class SlaState(_SlaState, metaclass=_SlaStateEnumTypeWrapper):
+    """What became of a service level."""
+
+SLA_STATE_UNSPECIFIED: SlaState.ValueType  # 0
+"""Not given, or not known to this version."""
+SLA_STATE_RUNNING: SlaState.ValueType  # 1
+"""Neither met nor missed yet."""
+SLA_STATE_CLEARED: SlaState.ValueType  # 2
+"""Met in time, or not needed any more."""
+SLA_STATE_BREACHED: SlaState.ValueType  # 3
+"""Missed, whether or not it happened later."""
+Global___SlaState: _TypeAlias = SlaState  # noqa: Y015
+
 @_typing.final
 class SystemAnalytics(_message.Message):
     """One figure of one bucket."""
@@ -99,6 +188,10 @@ class SystemAnalytics(_message.Message):
     BUCKET_DURATION_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     DIMENSION_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    COMPUTE_TIME_FIELD_NUMBER: _builtins.int
     metric_name: _builtins.str
     """Lower-case name of the metric, such as minutes_to_award."""
     metric_value: _builtins.float
@@ -109,6 +202,10 @@ class SystemAnalytics(_message.Message):
     """trips, money or units."""
     dimension: _builtins.str
     """The dimension's value, such as p90 or COMPLETED; empty where there is none."""
+    id: _builtins.str
+    """Of a kept figure: the same again when the figure is computed again. Empty: it is not kept."""
+    organization_id: _builtins.str
+    """The hospital or agency; empty: all of them."""
     @_builtins.property
     def bucket_start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the bucket."""
@@ -116,6 +213,14 @@ class SystemAnalytics(_message.Message):
     @_builtins.property
     def bucket_duration(self) -> _duration_pb2.Duration:
         """Length of the bucket."""
+
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """What the figure rests on: samples, the number of trips, or of units' intervals."""
+
+    @_builtins.property
+    def compute_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was computed; absent: for this answer."""
 
     def __init__(
         self,
@@ -127,14 +232,112 @@ class SystemAnalytics(_message.Message):
         bucket_duration: _duration_pb2.Duration | None = ...,
         category: _builtins.str = ...,
         dimension: _builtins.str = ...,
+        id: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        compute_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bucket_duration", b"bucket_duration", "bucket_start_time", b"bucket_start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bucket_duration", b"bucket_duration", "bucket_start_time", b"bucket_start_time", "compute_time", b"compute_time", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_duration", b"bucket_duration", "bucket_start_time", b"bucket_start_time", "category", b"category", "dimension", b"dimension", "metric_name", b"metric_name", "metric_unit", b"metric_unit", "metric_value", b"metric_value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_duration", b"bucket_duration", "bucket_start_time", b"bucket_start_time", "category", b"category", "compute_time", b"compute_time", "dimension", b"dimension", "id", b"id", "metadata", b"metadata", "metric_name", b"metric_name", "metric_unit", b"metric_unit", "metric_value", b"metric_value", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SystemAnalytics: _TypeAlias = SystemAnalytics  # noqa: Y015
+
+@_typing.final
+class SlaTimer(_message.Message):
+    """One thing that must happen to one trip by a moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    TRANSPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    CLEAR_TIME_FIELD_NUMBER: _builtins.int
+    BREACH_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital that asked for the trip."""
+    transport_request_id: _builtins.str
+    """The trip."""
+    kind: Global___SlaKind.ValueType
+    """What must happen."""
+    agency_id: _builtins.str
+    """The agency that carries the trip; empty while there is none."""
+    state: Global___SlaState.ValueType
+    """What became of it."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """By when."""
+
+    @_builtins.property
+    def clear_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, or was not needed any more; absent: not yet."""
+
+    @_builtins.property
+    def breach_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was found missing; absent: it was not. It is announced once, as SlaBreached."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        transport_request_id: _builtins.str = ...,
+        kind: Global___SlaKind.ValueType = ...,
+        agency_id: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        clear_time: _timestamp_pb2.Timestamp | None = ...,
+        breach_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___SlaState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "clear_time", b"clear_time", "due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "breach_time", b"breach_time", "clear_time", b"clear_time", "due_time", b"due_time", "hospital_id", b"hospital_id", "kind", b"kind", "state", b"state", "transport_request_id", b"transport_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaTimer: _TypeAlias = SlaTimer  # noqa: Y015
+
+@_typing.final
+class MetricDescription(_message.Message):
+    """One metric, as it can be asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    METRIC_NAME_FIELD_NUMBER: _builtins.int
+    METRIC_UNIT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    metric: Global___Metric.ValueType
+    """Which."""
+    metric_name: _builtins.str
+    """Its name in figures, such as minutes_to_award."""
+    metric_unit: _builtins.str
+    """count, share, minutes, or usd."""
+    category: _builtins.str
+    """trips, money or units."""
+    dimension: _builtins.str
+    """What its figures are broken down by: status, reason or percentile; empty: by nothing."""
+    def __init__(
+        self,
+        *,
+        metric: Global___Metric.ValueType = ...,
+        metric_name: _builtins.str = ...,
+        metric_unit: _builtins.str = ...,
+        category: _builtins.str = ...,
+        dimension: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "dimension", b"dimension", "metric", b"metric", "metric_name", b"metric_name", "metric_unit", b"metric_unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricDescription: _TypeAlias = MetricDescription  # noqa: Y015
 
 @_typing.final
 class QueryMetricsRequest(_message.Message):
@@ -317,3 +520,301 @@ class GetOperationsSummaryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOperationsSummaryResponse: _TypeAlias = GetOperationsSummaryResponse  # noqa: Y015
+
+@_typing.final
+class ListMetricsRequest(_message.Message):
+    """Asks what can be asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most of the page: 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMetricsRequest: _TypeAlias = ListMetricsRequest  # noqa: Y015
+
+@_typing.final
+class ListMetricsResponse(_message.Message):
+    """What can be asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRICS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricDescription]:
+        """In the order of their numbers."""
+
+    def __init__(
+        self,
+        *,
+        metrics: _abc.Iterable[Global___MetricDescription] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMetricsResponse: _TypeAlias = ListMetricsResponse  # noqa: Y015
+
+@_typing.final
+class QueryMetricRequest(_message.Message):
+    """Asks for one page of a series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    BUCKET_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The hospital or agency whose figures; the center's users may leave it empty for all."""
+    metric: Global___Metric.ValueType
+    """Which figures."""
+    bucket_size: Global___BucketSize.ValueType
+    """Length of a bucket."""
+    page_size: _builtins.int
+    """Most of the page: 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty: the first page."""
+    @_builtins.property
+    def span(self) -> _interval_pb2.Interval:
+        """Buckets that begin from start, and before end; both are required."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        metric: Global___Metric.ValueType = ...,
+        span: _interval_pb2.Interval | None = ...,
+        bucket_size: Global___BucketSize.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_size", b"bucket_size", "metric", b"metric", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryMetricRequest: _TypeAlias = QueryMetricRequest  # noqa: Y015
+
+@_typing.final
+class QueryMetricResponse(_message.Message):
+    """One page of a series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REFRESH_TIME_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___SystemAnalytics]:
+        """By bucket and dimension; a bucket without trips has no figure."""
+
+    @_builtins.property
+    def refresh_time(self) -> _timestamp_pb2.Timestamp:
+        """When the series were last brought up to date; absent: never yet."""
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___SystemAnalytics] | None = ...,
+        next_page_token: _builtins.str = ...,
+        refresh_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refresh_time", b"refresh_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "points", b"points", "refresh_time", b"refresh_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryMetricResponse: _TypeAlias = QueryMetricResponse  # noqa: Y015
+
+@_typing.final
+class ExportMetricRequest(_message.Message):
+    """Asks for a whole series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    BUCKET_SIZE_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The hospital or agency whose figures; the center's users may leave it empty for all."""
+    metric: Global___Metric.ValueType
+    """Which figures."""
+    bucket_size: Global___BucketSize.ValueType
+    """Length of a bucket."""
+    @_builtins.property
+    def span(self) -> _interval_pb2.Interval:
+        """Buckets that begin from start, and before end; both are required."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        metric: Global___Metric.ValueType = ...,
+        span: _interval_pb2.Interval | None = ...,
+        bucket_size: Global___BucketSize.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_size", b"bucket_size", "metric", b"metric", "organization_id", b"organization_id", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportMetricRequest: _TypeAlias = ExportMetricRequest  # noqa: Y015
+
+@_typing.final
+class ExportMetricResponse(_message.Message):
+    """A part of a series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___SystemAnalytics]:
+        """By bucket and dimension, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___SystemAnalytics] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportMetricResponse: _TypeAlias = ExportMetricResponse  # noqa: Y015
+
+@_typing.final
+class SlaTimerFilter(_message.Message):
+    """Which service levels: OR inside a list, AND between the fields; what is empty lets all pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_IDS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of these trips."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___SlaKind.ValueType]:
+        """Of these kinds."""
+
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___SlaState.ValueType]:
+        """In these states."""
+
+    @_builtins.property
+    def due_time(self) -> _interval_pb2.Interval:
+        """Due from start, before end; either may be absent."""
+
+    def __init__(
+        self,
+        *,
+        transport_request_ids: _abc.Iterable[_builtins.str] | None = ...,
+        kinds: _abc.Iterable[Global___SlaKind.ValueType] | None = ...,
+        states: _abc.Iterable[Global___SlaState.ValueType] | None = ...,
+        due_time: _interval_pb2.Interval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "kinds", b"kinds", "states", b"states", "transport_request_ids", b"transport_request_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaTimerFilter: _TypeAlias = SlaTimerFilter  # noqa: Y015
+
+@_typing.final
+class ListSlaTimersRequest(_message.Message):
+    """Asks for one page of service levels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The hospital or agency whose trips; the center's users may leave it empty for all."""
+    page_size: _builtins.int
+    """Most of the page: 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty: the first page."""
+    @_builtins.property
+    def filter(self) -> Global___SlaTimerFilter:
+        """Which; absent: all."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        filter: Global___SlaTimerFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSlaTimersRequest: _TypeAlias = ListSlaTimersRequest  # noqa: Y015
+
+@_typing.final
+class ListSlaTimersResponse(_message.Message):
+    """One page of service levels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLA_TIMERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def sla_timers(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlaTimer]:
+        """The newest trips first, of each trip by kind."""
+
+    def __init__(
+        self,
+        *,
+        sla_timers: _abc.Iterable[Global___SlaTimer] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sla_timers", b"sla_timers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSlaTimersResponse: _TypeAlias = ListSlaTimersResponse  # noqa: Y015

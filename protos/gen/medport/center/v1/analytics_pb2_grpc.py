@@ -35,6 +35,26 @@ class AnalyticsServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListMetrics = channel.unary_unary(
+                '/medport.center.v1.AnalyticsService/ListMetrics',
+                request_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsResponse.FromString,
+                _registered_method=True)
+        self.QueryMetric = channel.unary_unary(
+                '/medport.center.v1.AnalyticsService/QueryMetric',
+                request_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricResponse.FromString,
+                _registered_method=True)
+        self.ExportMetric = channel.unary_stream(
+                '/medport.center.v1.AnalyticsService/ExportMetric',
+                request_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricResponse.FromString,
+                _registered_method=True)
+        self.ListSlaTimers = channel.unary_unary(
+                '/medport.center.v1.AnalyticsService/ListSlaTimers',
+                request_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersResponse.FromString,
+                _registered_method=True)
         self.QueryMetrics = channel.unary_unary(
                 '/medport.center.v1.AnalyticsService/QueryMetrics',
                 request_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricsRequest.SerializeToString,
@@ -51,10 +71,54 @@ class AnalyticsServiceServicer:
     """Tells how the mesh does, from the events of every silo.
     """
 
-    def QueryMetrics(self, request, context):
-        """Computes figures for a span of time, in buckets.
+    def ListMetrics(self, request, context):
+        """Lists what can be asked for: names, units and dimensions.
 
-        A trip counts in the bucket of its request. Errors: PERMISSION_DENIED for another organization.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryMetric(self, request, context):
+        """Returns one metric's series by hour or day, as it is kept.
+
+        A trip counts in the bucket of its request, a unit's time in the bucket of the time itself.
+        Figures follow the events within a minute; what changes an old bucket changes its figures.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+        `INVALID_PAGE_TOKEN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportMetric(self, request, context):
+        """Sends one metric's whole series, however long, in the order of QueryMetric.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSlaTimers(self, request, context):
+        """Lists what must happen to trips by when, what has, and what was missed.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+        `INVALID_PAGE_TOKEN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryMetrics(self, request, context):
+        """Computes figures of any span, in buckets of any length, from what is known now.
+
+        For what no series can tell: a percentile of a month is none of its days'. A trip counts in the
+        bucket of its request. QueryMetric reads the series by hour and day.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,7 +127,7 @@ class AnalyticsServiceServicer:
     def GetOperationsSummary(self, request, context):
         """Counts what is under way now.
 
-        Errors: PERMISSION_DENIED for another organization.
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +136,26 @@ class AnalyticsServiceServicer:
 
 def add_AnalyticsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMetrics,
+                    request_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsResponse.SerializeToString,
+            ),
+            'QueryMetric': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetric,
+                    request_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricResponse.SerializeToString,
+            ),
+            'ExportMetric': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportMetric,
+                    request_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricResponse.SerializeToString,
+            ),
+            'ListSlaTimers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSlaTimers,
+                    request_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersResponse.SerializeToString,
+            ),
             'QueryMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.QueryMetrics,
                     request_deserializer=medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricsRequest.FromString,
@@ -93,6 +177,114 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
 class AnalyticsService:
     """Tells how the mesh does, from the events of every silo.
     """
+
+    @staticmethod
+    def ListMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.AnalyticsService/ListMetrics',
+            medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_analytics__pb2.ListMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetric(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.AnalyticsService/QueryMetric',
+            medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_analytics__pb2.QueryMetricResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportMetric(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.center.v1.AnalyticsService/ExportMetric',
+            medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_analytics__pb2.ExportMetricResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSlaTimers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.AnalyticsService/ListSlaTimers',
+            medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_analytics__pb2.ListSlaTimersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def QueryMetrics(request,

@@ -33,15 +33,43 @@ class AnalyticsServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AnalyticsServiceAsyncStub: ...
-    QueryMetrics: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricsRequest, _analytics_pb2.QueryMetricsResponse]
-    """Computes figures for a span of time, in buckets.
+    ListMetrics: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListMetricsRequest, _analytics_pb2.ListMetricsResponse]
+    """Lists what can be asked for: names, units and dimensions.
 
-    A trip counts in the bucket of its request. Errors: PERMISSION_DENIED for another organization.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+    """
+    QueryMetric: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricRequest, _analytics_pb2.QueryMetricResponse]
+    """Returns one metric's series by hour or day, as it is kept.
+
+    A trip counts in the bucket of its request, a unit's time in the bucket of the time itself.
+    Figures follow the events within a minute; what changes an old bucket changes its figures.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+    `INVALID_PAGE_TOKEN`.
+    """
+    ExportMetric: _grpc.UnaryStreamMultiCallable[_analytics_pb2.ExportMetricRequest, _analytics_pb2.ExportMetricResponse]
+    """Sends one metric's whole series, however long, in the order of QueryMetric.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
+    """
+    ListSlaTimers: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListSlaTimersRequest, _analytics_pb2.ListSlaTimersResponse]
+    """Lists what must happen to trips by when, what has, and what was missed.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+    `INVALID_PAGE_TOKEN`.
+    """
+    QueryMetrics: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricsRequest, _analytics_pb2.QueryMetricsResponse]
+    """Computes figures of any span, in buckets of any length, from what is known now.
+
+    For what no series can tell: a percentile of a month is none of its days'. A trip counts in the
+    bucket of its request. QueryMetric reads the series by hour and day.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
     """
     GetOperationsSummary: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.GetOperationsSummaryRequest, _analytics_pb2.GetOperationsSummaryResponse]
     """Counts what is under way now.
 
-    Errors: PERMISSION_DENIED for another organization.
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
     """
 
 @_typing.type_check_only
@@ -49,19 +77,96 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     """Tells how the mesh does, from the events of every silo."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    QueryMetrics: _aio.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricsRequest, _analytics_pb2.QueryMetricsResponse]  # type: ignore[assignment]
-    """Computes figures for a span of time, in buckets.
+    ListMetrics: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListMetricsRequest, _analytics_pb2.ListMetricsResponse]  # type: ignore[assignment]
+    """Lists what can be asked for: names, units and dimensions.
 
-    A trip counts in the bucket of its request. Errors: PERMISSION_DENIED for another organization.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+    """
+    QueryMetric: _aio.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricRequest, _analytics_pb2.QueryMetricResponse]  # type: ignore[assignment]
+    """Returns one metric's series by hour or day, as it is kept.
+
+    A trip counts in the bucket of its request, a unit's time in the bucket of the time itself.
+    Figures follow the events within a minute; what changes an old bucket changes its figures.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+    `INVALID_PAGE_TOKEN`.
+    """
+    ExportMetric: _aio.UnaryStreamMultiCallable[_analytics_pb2.ExportMetricRequest, _analytics_pb2.ExportMetricResponse]  # type: ignore[assignment]
+    """Sends one metric's whole series, however long, in the order of QueryMetric.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
+    """
+    ListSlaTimers: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListSlaTimersRequest, _analytics_pb2.ListSlaTimersResponse]  # type: ignore[assignment]
+    """Lists what must happen to trips by when, what has, and what was missed.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+    `INVALID_PAGE_TOKEN`.
+    """
+    QueryMetrics: _aio.UnaryUnaryMultiCallable[_analytics_pb2.QueryMetricsRequest, _analytics_pb2.QueryMetricsResponse]  # type: ignore[assignment]
+    """Computes figures of any span, in buckets of any length, from what is known now.
+
+    For what no series can tell: a percentile of a month is none of its days'. A trip counts in the
+    bucket of its request. QueryMetric reads the series by hour and day.
+
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
     """
     GetOperationsSummary: _aio.UnaryUnaryMultiCallable[_analytics_pb2.GetOperationsSummaryRequest, _analytics_pb2.GetOperationsSummaryResponse]  # type: ignore[assignment]
     """Counts what is under way now.
 
-    Errors: PERMISSION_DENIED for another organization.
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
     """
 
 class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells how the mesh does, from the events of every silo."""
+
+    @_abc_1.abstractmethod
+    def ListMetrics(
+        self,
+        request: _analytics_pb2.ListMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.ListMetricsResponse, _abc.Awaitable[_analytics_pb2.ListMetricsResponse]]:
+        """Lists what can be asked for: names, units and dimensions.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+        """
+
+    @_abc_1.abstractmethod
+    def QueryMetric(
+        self,
+        request: _analytics_pb2.QueryMetricRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.QueryMetricResponse, _abc.Awaitable[_analytics_pb2.QueryMetricResponse]]:
+        """Returns one metric's series by hour or day, as it is kept.
+
+        A trip counts in the bucket of its request, a unit's time in the bucket of the time itself.
+        Figures follow the events within a minute; what changes an old bucket changes its figures.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+        `INVALID_PAGE_TOKEN`.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportMetric(
+        self,
+        request: _analytics_pb2.ExportMetricRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_analytics_pb2.ExportMetricResponse], _abc.AsyncIterator[_analytics_pb2.ExportMetricResponse]]:
+        """Sends one metric's whole series, however long, in the order of QueryMetric.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSlaTimers(
+        self,
+        request: _analytics_pb2.ListSlaTimersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.ListSlaTimersResponse, _abc.Awaitable[_analytics_pb2.ListSlaTimersResponse]]:
+        """Lists what must happen to trips by when, what has, and what was missed.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`,
+        `INVALID_PAGE_TOKEN`.
+        """
 
     @_abc_1.abstractmethod
     def QueryMetrics(
@@ -69,9 +174,12 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_pb2.QueryMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_pb2.QueryMetricsResponse, _abc.Awaitable[_analytics_pb2.QueryMetricsResponse]]:
-        """Computes figures for a span of time, in buckets.
+        """Computes figures of any span, in buckets of any length, from what is known now.
 
-        A trip counts in the bucket of its request. Errors: PERMISSION_DENIED for another organization.
+        For what no series can tell: a percentile of a month is none of its days'. A trip counts in the
+        bucket of its request. QueryMetric reads the series by hour and day.
+
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
         """
 
     @_abc_1.abstractmethod
@@ -82,7 +190,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_analytics_pb2.GetOperationsSummaryResponse, _abc.Awaitable[_analytics_pb2.GetOperationsSummaryResponse]]:
         """Counts what is under way now.
 
-        Errors: PERMISSION_DENIED for another organization.
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_REQUEST`.
         """
 
 def add_AnalyticsServiceServicer_to_server(servicer: AnalyticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
