@@ -24,6 +24,7 @@ from medport.ems.v1 import (
     service_areas_pb2_grpc,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
+    unit_availability_pb2_grpc,
     units_pb2_grpc,
     users_pb2_grpc,
 )
@@ -63,6 +64,7 @@ from ems_svc.servicers.consumers import ConsumerServicer
 from ems_svc.servicers.service_areas import ServiceAreaServicer
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer
+from ems_svc.servicers.unit_availability import UnitAvailabilityServicer
 from ems_svc.servicers.units import UnitServicer
 from ems_svc.servicers.users import UserServicer
 from ems_svc.timers import idempotency_keys
@@ -184,6 +186,7 @@ def _servicers(
     parts = (database, kit.clock, paging)
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
     agencies, units, areas = agencies_pb2_grpc, units_pb2_grpc, service_areas_pb2_grpc
+    shifts = unit_availability_pb2_grpc
     trips, bids = available_trips_pb2_grpc, transport_bids_pb2_grpc
     jobs, consumers = assignments_pb2_grpc, consumers_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
@@ -191,6 +194,10 @@ def _servicers(
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (agencies.add_AgencyServiceServicer_to_server, AgencyServicer(*parts)),
         (units.add_UnitServiceServicer_to_server, UnitServicer(*parts)),
+        (
+            shifts.add_UnitAvailabilityServiceServicer_to_server,
+            UnitAvailabilityServicer(*parts),
+        ),
         (areas.add_ServiceAreaServiceServicer_to_server, ServiceAreaServicer(*parts)),
         (
             trips.add_AvailableTripServiceServicer_to_server,
@@ -203,4 +210,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0005", compose=compose)
+BUILD = Build(name="ems", revision="0006", compose=compose)

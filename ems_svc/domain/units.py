@@ -12,6 +12,7 @@ from chassis.errors import AlreadyExists, FailedPrecondition
 from chassis.vocabulary import JobStatus, TransportLevel, UnitStatus, UnitType
 from ems_svc.domain.events import UnitStatusChanged, UnitUpdated
 from ems_svc.domain.levels import effective, suffices
+from ems_svc.domain.unit_availability import UnitAvailability
 
 # What a dispatcher may set, and what a unit is while it has no job.
 IDLE = (
@@ -36,6 +37,10 @@ class UnitNotAvailable(FailedPrecondition):
 
 class UnitUnsuitable(FailedPrecondition):
     reason = "UNIT_UNSUITABLE"
+
+
+class UnitOffShift(FailedPrecondition):
+    reason = "UNIT_OFF_SHIFT"
 
 
 class UnitOnJob(FailedPrecondition):
@@ -74,9 +79,23 @@ class Unit:
     def qualifies(self, level: TransportLevel, required: Sequence[str]) -> bool:
         return suffices(self.effective_level, level) and set(required) <= set(self.capabilities)
 
-    def must_be_idle(self) -> None:
+    def is_on_shift(self, begun: UnitAvailability | None, at: datetime) -> bool:
+        """Tell whether shift and availability both let it take a job.
+
+        ``begun`` is its last interval that has begun by ``at``; None when none has.
+        """
+        if self.shift_start_at is not None and at < self.shift_start_at:
+            return False
+        if self.shift_end_at is not None and at >= self.shift_end_at:
+            return False
+        return begun is None or begun.lets_work(at)
+
+    def must_be_in_use(self) -> None:
         if not self.is_active:
             raise UnitRetired("the unit is retired", state="RETIRED")
+
+    def must_be_idle(self) -> None:
+        self.must_be_in_use()
         if self.current_assignment_id is not None:
             raise UnitOnJob(
                 f"the unit is {self.current_status} on a job",
@@ -91,10 +110,12 @@ class Unit:
         if self.current_status is not UnitStatus.AVAILABLE:
             state = self.current_status
             return UnitNotAvailable(f"the unit is {state}", state=state)
-        short = "its shift is over"
         if not self.qualifies(level, required):
-            short = "it lacks the level or the equipment that the job needs"
-        return UnitUnsuitable(f"the unit cannot be assigned: {short}", state=self.current_status)
+            return UnitUnsuitable(
+                "the unit lacks the level or the equipment that the job needs",
+                state=self.current_status,
+            )
+        return UnitOffShift("the unit is off shift", state=self.current_status)
 
     def describe(self, at: datetime, **values: object) -> tuple[Unit, UnitUpdated]:
         """Take a new description; on a job a unit stays what the job was given."""

@@ -12,13 +12,25 @@ from medport.ems.v1 import units_pb2 as pb
 from chassis.clock import instant, timestamp
 from chassis.vocabulary import Capability, UnitType
 from chassis.wire import member, number, place
+from ems_svc.domain.unit_availability import UnitAvailability
 from ems_svc.domain.unit_locations import UnitLocation
 from ems_svc.domain.units import Unit
 from ems_svc.messages import words
 
 
-def unit(value: Unit, location: UnitLocation | None = None, at: datetime | None = None) -> pb.Unit:
-    """Show a unit; ``at`` tells how old its location is."""
+def shown(
+    value: Unit, location: UnitLocation | None, begun: UnitAvailability | None, at: datetime
+) -> pb.Unit:
+    """Show a unit with its place and whether it is on shift, ``at`` a moment."""
+    given = unit(value)
+    given.is_on_shift = value.is_on_shift(begun, at)
+    if location is not None:
+        given.current_location.CopyFrom(_location(location, at))
+    return given
+
+
+def unit(value: Unit) -> pb.Unit:
+    """Give what users may change, and what changes by their commands alone."""
     return pb.Unit(
         id=str(value.id),
         agency_id=str(value.agency_id),
@@ -28,7 +40,6 @@ def unit(value: Unit, location: UnitLocation | None = None, at: datetime | None 
         capabilities=words.capabilities(value.capabilities),
         current_status=words.unit_status(value.current_status),
         current_assignment_id=str(value.current_assignment_id or ""),
-        current_location=_location(location, at) if location and at else None,
         shift_start_time=timestamp(value.shift_start_at),
         shift_end_time=timestamp(value.shift_end_at),
         is_active=value.is_active,

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     Text,
+    and_,
     any_,
     bindparam,
     cast,
@@ -33,6 +34,7 @@ from ems_svc.domain.levels import RANKS
 from ems_svc.domain.units import Unit, UnitNumberTaken
 from ems_svc.tables import changed_values, new_values, stored
 from ems_svc.tables import unit as table
+from ems_svc.tables import unit_availability as interval
 
 _of_agency = table.c.agency_id == bindparam("agency_id")
 
@@ -60,6 +62,24 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=Unit,
 )
+_now = func.clock_timestamp()
+# The last interval that has begun: a shift that is not over. None has: not limited.
+_is_shift = (
+    select(
+        and_(
+            interval.c.status == UnitStatus.AVAILABLE,
+            func.coalesce(interval.c.end_at > _now, true()),
+        )
+    )
+    .where(
+        interval.c.agency_id == table.c.agency_id,
+        interval.c.unit_id == table.c.id,
+        interval.c.start_at <= _now,
+    )
+    .order_by(interval.c.start_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 # Everything that makes a unit bookable stands in the statement that books it: of twenty jobs
 # that want one unit, nineteen change no row.
 BOOK = compiled(
@@ -70,7 +90,9 @@ BOOK = compiled(
         table.c.is_active,
         table.c.effective_level_rank >= bindparam("rank"),
         table.c.capabilities.bool_op("@>")(bindparam("required", type_=ARRAY(Text))),
-        func.coalesce(table.c.shift_end_at > func.clock_timestamp(), true()),
+        func.coalesce(table.c.shift_start_at <= _now, true()),
+        func.coalesce(table.c.shift_end_at > _now, true()),
+        func.coalesce(_is_shift, true()),
     )
     .values(
         current_status=UnitStatus.RESERVED,
@@ -114,9 +136,13 @@ async def save(uow: UnitOfWork, unit: Unit) -> None:
 async def book(uow: UnitOfWork, job: Assignment, unit_id: UUID, at: datetime) -> Unit:
     """Reserve a free, fitting unit for ``job``, whose row the caller holds.
 
-    Raises NotFound, UnitRetired, UnitNotAvailable or UnitUnsuitable, and changes nothing then.
+    Raises NotFound, UnitRetired, UnitNotAvailable, UnitUnsuitable or UnitOffShift, and changes
+    nothing then.
     """
     level, required = job.transport_level, job.required_capabilities
+    # Its shift may be ending right now, in another table: only a statement that begins after the
+    # wait for the row sees that.
+    unit = await lock(uow, job.agency_id, unit_id)
     booked = await uow.optional(
         BOOK,
         agency_id=job.agency_id,
@@ -127,7 +153,7 @@ async def book(uow: UnitOfWork, job: Assignment, unit_id: UUID, at: datetime) ->
         at=at,
     )
     if booked is None:
-        raise (await get(uow, job.agency_id, unit_id)).not_booked(level, required)
+        raise unit.not_booked(level, required)
     return booked
 
 

@@ -27,9 +27,9 @@ from ems_svc.repositories import (
     offered_trips,
     tracking,
     unit_availability,
-    unit_locations,
     units,
 )
+from ems_svc.unit_views import show, show_one
 
 FIRST = UUID(int=0)  # no id lies before it
 
@@ -45,8 +45,7 @@ class UnitServicer(rpc.UnitServiceServicer):
         await self._must_crew(agency_id, id)
         rows = self._database.read(agency_id)
         unit = await units.get(rows, agency_id, id)
-        location = await unit_locations.find(rows, agency_id, id)
-        return pb.GetUnitResponse(unit=messages.unit(unit, location, self._clock()))
+        return pb.GetUnitResponse(unit=await show_one(rows, unit, self._clock()))
 
     async def ListUnits(
         self, request: pb.ListUnitsRequest, context: object
@@ -64,10 +63,8 @@ class UnitServicer(rpc.UnitServiceServicer):
             limit=page.fetch,
         )
         shown, token = page.cut(found, lambda unit: (unit.id,))
-        where = await unit_locations.of_units(rows, agency_id, [unit.id for unit in shown])
         return pb.ListUnitsResponse(
-            units=[messages.unit(unit, where.get(unit.id), now) for unit in shown],
-            next_page_token=token,
+            units=await show(rows, agency_id, shown, now), next_page_token=token
         )
 
     async def CreateUnit(
@@ -86,12 +83,12 @@ class UnitServicer(rpc.UnitServiceServicer):
                 uow, agency_id, "unit", unit.id, unit_number=unit.unit_number
             )
             announce(uow, [event, audited])
-            return uow.answered(pb.CreateUnitResponse(unit=messages.unit(unit)))
+            return uow.answered(pb.CreateUnitResponse(unit=await show_one(uow, unit, now)))
 
     async def UpdateUnit(
         self, request: pb.UpdateUnitRequest, context: object
     ) -> pb.UpdateUnitResponse:
-        agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_id)
+        agency_id, id, now = auth.tenant(request.agency_id), UUID(request.unit_id), self._clock()
         masks.check(request.unit, request.update_mask, "unit")
 
         async with self._database.begin(agency_id) as uow:
@@ -100,11 +97,11 @@ class UnitServicer(rpc.UnitServiceServicer):
             unit = await units.lock(uow, agency_id, id)
             words.must_match(request.etag, unit.row_version)
             given = masks.merged(messages.unit(unit), request.unit, request.update_mask, "unit")
-            changed, event = unit.describe(self._clock(), **messages.values(given))
+            changed, event = unit.describe(now, **messages.values(given))
             await units.save(uow, changed)
             await matching.offer_all_to(uow, agency, trips)
             announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
-            return uow.answered(pb.UpdateUnitResponse(unit=messages.unit(changed)))
+            return uow.answered(pb.UpdateUnitResponse(unit=await show_one(uow, changed, now)))
 
     async def RetireUnit(
         self, request: pb.RetireUnitRequest, context: object
@@ -121,7 +118,7 @@ class UnitServicer(rpc.UnitServiceServicer):
             await unit_availability.close(uow, agency_id, id, now)
             await matching.offer_all_to(uow, agency, trips)
             announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
-            return uow.answered(pb.RetireUnitResponse(unit=messages.unit(retired)))
+            return uow.answered(pb.RetireUnitResponse(unit=await show_one(uow, retired, now)))
 
     async def SetUnitStatus(
         self, request: pb.SetUnitStatusRequest, context: object
@@ -137,7 +134,7 @@ class UnitServicer(rpc.UnitServiceServicer):
             await unit_availability.turn(uow, changed, request.notes or None, now)
             audited = await audit_entries.record(uow, agency_id, "unit", id, status=status)
             announce(uow, [event, audited])
-            return uow.answered(pb.SetUnitStatusResponse(unit=messages.unit(changed)))
+            return uow.answered(pb.SetUnitStatusResponse(unit=await show_one(uow, changed, now)))
 
     async def ReportLocation(
         self, requests: AsyncIterator[pb.ReportLocationRequest], context: object

@@ -100,6 +100,7 @@ unit_availability = Table(
         unique=True,
         postgresql_where=text("end_at IS NULL"),
     ),
+    Index("unit_availability_start", "agency_id", "unit_id", "start_at"),
     check("end_at > start_at", "ends_after_it_starts"),
 )
 

@@ -117,6 +117,7 @@ OWN = {
     "one_time_token.purpose",
     "signing_key.state",
     "notification.state",
+    "unit_availability.status",
 }
 # Tables whose services come later, and with them the contract's enums.
-LATER = {"ems_route", "ems_route_stop", "unit_availability"}
+LATER = {"ems_route", "ems_route_stop"}

@@ -38,7 +38,7 @@ OWN = {
         "trip_tables",
         "trip_watching",
     },
-    "ems": set[str](),
+    "ems": {"unit_views"},
     "center": {"bootstrap"},
 }
 # Half of what the hospital says of its trips: too much for one file.

@@ -27,6 +27,7 @@ from medport.ems.v1 import (
     sessions_pb2,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
+    unit_availability_pb2_grpc,
     units_pb2,
     units_pb2_grpc,
 )
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from medport.ems.v1.available_trips_pb2_grpc import AvailableTripServiceAsyncStub
     from medport.ems.v1.service_areas_pb2_grpc import ServiceAreaServiceAsyncStub
     from medport.ems.v1.transport_bids_pb2_grpc import BidServiceAsyncStub
+    from medport.ems.v1.unit_availability_pb2_grpc import UnitAvailabilityServiceAsyncStub
     from medport.ems.v1.units_pb2_grpc import UnitServiceAsyncStub
 
 NOWHERE = "127.0.0.1:1"  # nobody listens: the other silos are away
@@ -83,6 +85,7 @@ class EmsSilo:
     agencies: AgencyServiceAsyncStub = field(init=False)
     areas: ServiceAreaServiceAsyncStub = field(init=False)
     units: UnitServiceAsyncStub = field(init=False)
+    shifts: UnitAvailabilityServiceAsyncStub = field(init=False)
     trips: AvailableTripServiceAsyncStub = field(init=False)
     bids: BidServiceAsyncStub = field(init=False)
     jobs: AssignmentServiceAsyncStub = field(init=False)
@@ -91,6 +94,7 @@ class EmsSilo:
         self.agencies = agencies_pb2_grpc.AgencyServiceStub(self.channel)
         self.areas = service_areas_pb2_grpc.ServiceAreaServiceStub(self.channel)
         self.units = units_pb2_grpc.UnitServiceStub(self.channel)
+        self.shifts = unit_availability_pb2_grpc.UnitAvailabilityServiceStub(self.channel)
         self.trips = available_trips_pb2_grpc.AvailableTripServiceStub(self.channel)
         self.bids = transport_bids_pb2_grpc.BidServiceStub(self.channel)
         self.jobs = assignments_pb2_grpc.AssignmentServiceStub(self.channel)

@@ -17,10 +17,13 @@ import psycopg
 import pytest
 from medport.ems.v1 import transport_bids_pb2 as bids
 
+from chassis.clock import utc_now
 from tests.support.databases import superuser_of
 from tests.support.ems_rates import set_rate, usd
+from tests.support.ems_shifts import Shifts
 from tests.support.ems_silo import EmsSilo, outcomes
 from tests.support.ems_trips import Run, run
+from tests.support.refusals import told
 from tests.support.waiting import until_blocked
 
 UNIT = "SELECT FROM unit WHERE id = %s FOR UPDATE"
@@ -170,3 +173,32 @@ async def test_of_two_who_read_the_same_rate_one_sets_it(silo: EmsSilo) -> None:
     results = await race(silo, RATE, str(swift.id), *rivals)
 
     assert failures(results) == ["ABORTED"]
+
+
+async def test_a_shift_that_ends_while_a_unit_is_assigned_has_ended(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    job, unit = await swift.won(), await swift.agency.add_unit()
+    shifts = Shifts(swift.agency, unit.id)
+    [current] = await shifts.listed()
+
+    async with holding(silo, UNIT, unit.id):
+        ending = asyncio.ensure_future(shifts.change(current, "end_time", end_at=utc_now()))
+        await until_blocked(silo.dsn, connections=1)
+        assigning = asyncio.ensure_future(calling(partial(swift.assign, job, unit.id)))
+        await until_blocked(silo.dsn, connections=2)
+    ended, assigned = await outcomes(ending, assigning)
+
+    assert failures([ended, assigned]) == ["FAILED_PRECONDITION"]
+    assert told(assigned)[0] == "UNIT_OFF_SHIFT"
+    assert swift.unit_status(unit.id) == "AVAILABLE"
+
+
+async def test_of_two_plans_for_the_same_time_one_is_kept(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    shifts = Shifts(swift.agency, (await swift.agency.add_unit()).id)
+    rivals = [partial(shifts.plan, hours, hours + 2) for hours in (1, 2)]
+
+    results = await race(silo, UNIT, shifts.unit_id, *rivals)
+
+    assert failures(results) == ["FAILED_PRECONDITION"]
+    assert len(await shifts.listed()) == 2  # the plan, and what the unit began with

@@ -123,7 +123,8 @@ class AssignmentServiceServicer:
         """Books a free unit of sufficient level and equipment for a job that has none.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
-        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+        `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,8 @@ class AssignmentServiceStub:
     """Books a free unit of sufficient level and equipment for a job that has none.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
-    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+    `ETAG_MISMATCH`.
     """
     UnassignUnit: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.UnassignUnitRequest, _assignments_pb2.UnassignUnitResponse]
     """Frees the unit of a job that has yet to begin.
@@ -111,7 +112,8 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     """Books a free unit of sufficient level and equipment for a job that has none.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
-    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+    `ETAG_MISMATCH`.
     """
     UnassignUnit: _aio.UnaryUnaryMultiCallable[_assignments_pb2.UnassignUnitRequest, _assignments_pb2.UnassignUnitResponse]  # type: ignore[assignment]
     """Frees the unit of a job that has yet to begin.
@@ -190,7 +192,8 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Books a free unit of sufficient level and equipment for a job that has none.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
-        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+        `ETAG_MISMATCH`.
         """
 
     @_abc_1.abstractmethod

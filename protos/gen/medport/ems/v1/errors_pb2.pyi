@@ -49,7 +49,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNIT_NOT_AVAILABLE: _ErrorReason.ValueType  # 12
     """The unit is not free; metadata names its state."""
     ERROR_REASON_UNIT_UNSUITABLE: _ErrorReason.ValueType  # 13
-    """The unit lacks level or equipment for the job, or its shift is over."""
+    """The unit lacks level or equipment for the job."""
     ERROR_REASON_UNIT_ON_JOB: _ErrorReason.ValueType  # 14
     """The unit is on a job, so its status follows the job."""
     ERROR_REASON_UNIT_NUMBER_TAKEN: _ErrorReason.ValueType  # 15
@@ -66,6 +66,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The agency has another primary area."""
     ERROR_REASON_FEATURE_DISABLED: _ErrorReason.ValueType  # 21
     """The feature is switched off."""
+    ERROR_REASON_UNIT_OFF_SHIFT: _ErrorReason.ValueType  # 22
+    """The unit is off shift: by its shift, or by its availability."""
+    ERROR_REASON_UNIT_AVAILABILITY_OVERLAPS: _ErrorReason.ValueType  # 23
+    """Another interval of the unit holds some of the same time; metadata names it."""
+    ERROR_REASON_UNIT_AVAILABILITY_BEGUN: _ErrorReason.ValueType  # 24
+    """The interval has begun or is over: what it was is kept; metadata says which."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the EMS silo; ErrorInfo.reason is the name without prefix."""
@@ -97,7 +103,7 @@ ERROR_REASON_JOB_HAS_UNIT: ErrorReason.ValueType  # 11
 ERROR_REASON_UNIT_NOT_AVAILABLE: ErrorReason.ValueType  # 12
 """The unit is not free; metadata names its state."""
 ERROR_REASON_UNIT_UNSUITABLE: ErrorReason.ValueType  # 13
-"""The unit lacks level or equipment for the job, or its shift is over."""
+"""The unit lacks level or equipment for the job."""
 ERROR_REASON_UNIT_ON_JOB: ErrorReason.ValueType  # 14
 """The unit is on a job, so its status follows the job."""
 ERROR_REASON_UNIT_NUMBER_TAKEN: ErrorReason.ValueType  # 15
@@ -114,4 +120,10 @@ ERROR_REASON_PRIMARY_AREA_EXISTS: ErrorReason.ValueType  # 20
 """The agency has another primary area."""
 ERROR_REASON_FEATURE_DISABLED: ErrorReason.ValueType  # 21
 """The feature is switched off."""
+ERROR_REASON_UNIT_OFF_SHIFT: ErrorReason.ValueType  # 22
+"""The unit is off shift: by its shift, or by its availability."""
+ERROR_REASON_UNIT_AVAILABILITY_OVERLAPS: ErrorReason.ValueType  # 23
+"""Another interval of the unit holds some of the same time; metadata names it."""
+ERROR_REASON_UNIT_AVAILABILITY_BEGUN: ErrorReason.ValueType  # 24
+"""The interval has begun or is over: what it was is kept; metadata says which."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

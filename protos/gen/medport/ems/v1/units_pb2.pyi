@@ -44,6 +44,7 @@ class Unit(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     EFFECTIVE_LEVEL_FIELD_NUMBER: _builtins.int
+    IS_ON_SHIFT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The unit."""
     agency_id: _builtins.str
@@ -64,6 +65,8 @@ class Unit(_message.Message):
     """Names the version read."""
     effective_level: _vocabulary_pb2.TransportLevel.ValueType
     """The lower of vehicle and crew: what it can carry."""
+    is_on_shift: _builtins.bool
+    """Whether its shift and its availability let it take a job now; its status says if it is free."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Capability.ValueType]:
         """What it carries."""
@@ -78,7 +81,9 @@ class Unit(_message.Message):
 
     @_builtins.property
     def shift_end_time(self) -> _timestamp_pb2.Timestamp:
-        """When its shift ends; absent: not limited. After it the unit takes no job."""
+        """When its shift ends; absent: not limited. Before it begins and from its end on the unit takes no
+        job, nor between its intervals of availability (UnitAvailabilityService).
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -107,10 +112,11 @@ class Unit(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         effective_level: _vocabulary_pb2.TransportLevel.ValueType = ...,
+        is_on_shift: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "current_location", b"current_location", "shift_end_time", b"shift_end_time", "shift_start_time", b"shift_start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "capabilities", b"capabilities", "create_time", b"create_time", "crew_level", b"crew_level", "current_assignment_id", b"current_assignment_id", "current_location", b"current_location", "current_status", b"current_status", "effective_level", b"effective_level", "etag", b"etag", "id", b"id", "is_active", b"is_active", "shift_end_time", b"shift_end_time", "shift_start_time", b"shift_start_time", "type", b"type", "unit_number", b"unit_number", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "capabilities", b"capabilities", "create_time", b"create_time", "crew_level", b"crew_level", "current_assignment_id", b"current_assignment_id", "current_location", b"current_location", "current_status", b"current_status", "effective_level", b"effective_level", "etag", b"etag", "id", b"id", "is_active", b"is_active", "is_on_shift", b"is_on_shift", "shift_end_time", b"shift_end_time", "shift_start_time", b"shift_start_time", "type", b"type", "unit_number", b"unit_number", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
