@@ -34,7 +34,7 @@ from center_svc.projectors import (
     transport_requests,
     units,
 )
-from center_svc.repositories import trip_facts
+from center_svc.repositories import notifications, trip_facts
 from center_svc.repositories.sessions import rows
 from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
@@ -48,6 +48,7 @@ from center_svc.timers.sla_timers import SlaSweep
 from chassis import idempotency_sweep
 from chassis.followers import Followers
 from chassis.identity import Identity
+from chassis.mailing import Mailing
 from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Rebuild, types_of
@@ -92,6 +93,7 @@ def compose(kit: Kit) -> Silo:
             Reaction(sweep, sweep.heard),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
             every(analytics.SECONDS, analytics.sweep),
+            Mailing(notifications.mail, settings.mail),
         ],
         parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
     )

@@ -68,6 +68,10 @@ class Text:
             raise VariablesDiffer(missing=wanted - values.keys(), extra=values.keys() - wanted)
         return Text(*(_filled(each, values) for each in (self.subject, self.content)))
 
+    def of(self, told: Mapping[str, str]) -> Text:
+        """Put in what the text asks for of what is told; raises VariablesDiffer for more."""
+        return self.render({name: told[name] for name in self.placeholders & told.keys()})
+
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)

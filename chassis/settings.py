@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from psycopg.conninfo import make_conninfo
 
-from chassis import environment
+from chassis import environment, mail_settings
 from chassis.environment import (
     BadSettings,
     Environment,
@@ -23,6 +23,7 @@ from chassis.environment import (
     one_of,
     replicas,
 )
+from chassis.mail_settings import MailSettings
 
 Read = TypeVar("Read")
 
@@ -60,6 +61,7 @@ class SiloSettings:
     metrics: str = ""  # host:port for Prometheus; empty for none
     collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
     retention: Retention = field(default_factory=Retention)
+    mail: MailSettings | None = None  # None: e-mail waits in the database until it expires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
         collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
         retention=_retention(env),
+        mail=mail_settings.read(env),
     )
     env.finish()
     return settings

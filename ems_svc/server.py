@@ -35,6 +35,7 @@ from chassis import idempotency_sweep
 from chassis.clock import Clock
 from chassis.followers import Followers
 from chassis.identity import Identity
+from chassis.mailing import Mailing
 from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Policy, Rebuild, types_of
@@ -55,7 +56,7 @@ from ems_svc.projectors import (
     system_configurations,
     transport_requests,
 )
-from ems_svc.repositories import center_copies
+from ems_svc.repositories import center_copies, notifications
 from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
@@ -98,6 +99,7 @@ def compose(kit: Kit) -> Silo:
             Reaction(BidExpiries()),
             Reaction(AwardDeadlines()),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
+            Mailing(notifications.mail, settings.mail),
         ],
         parts=[publishing, followers],
     )

@@ -33,6 +33,7 @@ from chassis import idempotency_sweep
 from chassis.event_contract import EventContract
 from chassis.followers import Followers
 from chassis.identity import Identity
+from chassis.mailing import Mailing
 from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.projection import Following, Policy, Rebuild, types_of
@@ -55,7 +56,7 @@ from hospital_svc.projectors import (
     transport_bids,
     units,
 )
-from hospital_svc.repositories import center_copies
+from hospital_svc.repositories import center_copies, notifications
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
 from hospital_svc.servicers.consumers import ConsumerServicer
@@ -100,6 +101,7 @@ def compose(kit: Kit) -> Silo:
             Reaction(OfferExpiries()),
             Reaction(timeouts),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
+            Mailing(notifications.mail, settings.mail),
         ],
         parts=[publishing, followers],
     )

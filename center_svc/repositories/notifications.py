@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from center_svc.tables import metadata
+from chassis.mail_rows import MailRows
 from chassis.notification_rows import NotificationRows
 
-rows = NotificationRows(metadata, None, templates="notification_template")
+TEMPLATES = "notification_template"
+
+rows = NotificationRows(metadata, None, templates=TEMPLATES)
+mail = MailRows(metadata, None, users="center_user", templates=TEMPLATES)

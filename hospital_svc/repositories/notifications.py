@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from chassis.mail_rows import MailRows
 from chassis.notification_rows import NotificationRows
 from hospital_svc.tables import TENANT, metadata
 
-rows = NotificationRows(metadata, TENANT, templates="notification_template_copy")
+TEMPLATES = "notification_template_copy"
+
+rows = NotificationRows(metadata, TENANT, templates=TEMPLATES)
+mail = MailRows(metadata, TENANT, users="hospital_user", templates=TEMPLATES)

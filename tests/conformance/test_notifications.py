@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from chassis.clock import utc_now
+from chassis.mail_settings import MailSettings
+from chassis.mailing import Mailing
 from tests.support.databases import SILOS, Databases
 from tests.support.notified import Notified, notified
+from tests.support.post_office import post_office
 
 _TEMPLATE = """
 INSERT INTO notification_template{copy} ({id}template_name, template_type, content, variables,
@@ -50,6 +54,18 @@ async def test_users_are_told_once_on_each_channel_that_is_open(silo: Notified) 
     await silo.tell(people[0])
     assert [row[1] for row in waiting(silo)].count("IN_APP") == 2
     assert [row[1] for row in waiting(silo)].count("EMAIL") == 3
+
+
+async def test_e_mail_leaves_for_the_users_address(silo: Notified) -> None:
+    await silo.tell(user := silo.user())
+    async with post_office() as office:
+        server = f"127.0.0.1:{office.port}"
+        settings = MailSettings(server=server, sender="medport@mercy.example", security="off")
+        await Mailing(silo.mail, settings).turn(silo.database, utc_now)
+        [(recipient, message)] = office.taken
+    assert recipient == silo.people[user]
+    assert "T-1" in str(message["Subject"])
+    assert [row[1:3] for row in waiting(silo)] == [("EMAIL", "SENT"), ("IN_APP", "SENT")]
 
 
 async def test_nothing_else_can_be_told_than_the_occasions_own_variables(silo: Notified) -> None:

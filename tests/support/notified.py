@@ -17,6 +17,7 @@ import center_svc.repositories.notifications
 import ems_svc.repositories.notifications
 import hospital_svc.repositories.notifications
 from chassis.clock import utc_now
+from chassis.mail_rows import MailRows
 from chassis.notification_rows import Notice, NotificationRows
 from chassis.outbox import Envelope
 from chassis.pool import pool
@@ -39,15 +40,28 @@ VALUES (%(t)s, %(u)s, %(email)s, 'Somebody', 'ADMIN')
 _CENTER = """
 INSERT INTO center_user (id, email, name, role) VALUES (%(u)s, %(email)s, 'Somebody', 'ADMIN')
 """
-_KINDS: dict[str, tuple[Any, str | None, NotificationRows, str]] = {
+_KINDS: dict[str, tuple[Any, str | None, NotificationRows, MailRows, str]] = {
     "hospital": (
         HospitalEvent,
         "hospital_id",
         hospital_svc.repositories.notifications.rows,
+        hospital_svc.repositories.notifications.mail,
         _HOSPITAL,
     ),
-    "ems": (EmsEvent, "agency_id", ems_svc.repositories.notifications.rows, _AGENCY),
-    "center": (CenterEvent, None, center_svc.repositories.notifications.rows, _CENTER),
+    "ems": (
+        EmsEvent,
+        "agency_id",
+        ems_svc.repositories.notifications.rows,
+        ems_svc.repositories.notifications.mail,
+        _AGENCY,
+    ),
+    "center": (
+        CenterEvent,
+        None,
+        center_svc.repositories.notifications.rows,
+        center_svc.repositories.notifications.mail,
+        _CENTER,
+    ),
 }
 
 
@@ -60,6 +74,7 @@ class Notified:
     database: Database
     tenant: UUID | None
     rows: NotificationRows
+    mail: MailRows
     adding: str
     people: dict[UUID, str] = field(default_factory=dict)
 
@@ -96,7 +111,7 @@ class Notified:
 
 @asynccontextmanager
 async def notified(silo: str, dsn: str) -> AsyncIterator[Notified]:
-    event, column, rows, adding = _KINDS[silo]
+    event, column, rows, mail, adding = _KINDS[silo]
     async with pool(dsn) as connections:
         database = Database(connections, Envelope(event, f"/medport/{silo}"), tenant_column=column)
-        yield Notified(silo, dsn, database, uuid4() if column else None, rows, adding)
+        yield Notified(silo, dsn, database, uuid4() if column else None, rows, mail, adding)

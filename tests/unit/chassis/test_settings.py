@@ -95,6 +95,49 @@ def test_the_hard_cap_may_not_come_before_the_retention(environ: dict[str, str])
     ]
 
 
+def test_no_e_mail_leaves_unless_a_server_is_named(environ: dict[str, str]) -> None:
+    assert settings.silo(environ).mail is None
+
+    environ |= {
+        "MEDPORT_SMTP_SERVER": "mail.example:587",
+        "MEDPORT_SMTP_FROM": "medport@mercy.example",
+        "MEDPORT_SMTP_USER": "medport",
+        "MEDPORT_SMTP_PASSWORD_FILE": environ["MEDPORT_DATABASE_PASSWORD_FILE"],
+    }
+    read = settings.silo(environ).mail
+    assert read is not None
+    assert (read.host, read.port, read.security) == ("mail.example", 587, "starttls")
+    assert (read.domain, read.password) == ("mercy.example", SECRET)
+    assert SECRET not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({"MEDPORT_SMTP_FROM": ""}, "MEDPORT_SMTP_FROM is not set"),
+        (
+            {"MEDPORT_SMTP_FROM": "me"},
+            "MEDPORT_SMTP_FROM: 'me' is not an address such as medport@hospital.example",
+        ),
+        (
+            {"MEDPORT_SMTP_SECURITY": "off"},
+            "MEDPORT_SMTP_SECURITY: off is for a server on this machine",
+        ),
+        (
+            {"MEDPORT_SMTP_USER": "medport"},
+            "MEDPORT_SMTP_USER: goes with MEDPORT_SMTP_PASSWORD_FILE",
+        ),
+    ],
+)
+def test_a_mail_server_is_reached_safely_or_not_at_all(
+    environ: dict[str, str], changes: dict[str, str], mistake: str
+) -> None:
+    environ |= {"MEDPORT_SMTP_SERVER": "mail.example:587", "MEDPORT_SMTP_FROM": "a@b.example"}
+    with pytest.raises(BadSettings) as bad:
+        settings.silo({**environ, **changes})
+    assert bad.value.mistakes == [mistake]
+
+
 def test_secrets_are_never_printed(environ: dict[str, str]) -> None:
     read = settings.silo(environ)
 
