@@ -22,6 +22,7 @@ from chassis.backoff import around
 from chassis.event_contract import EventContract
 from chassis.event_log_connections import Tasks
 from chassis.projection import Following
+from chassis.rpc_metrics import calling
 from chassis.unit_of_work import Database
 from chassis.within import within
 
@@ -110,4 +111,5 @@ class Lag:
         )
         metadata = (("authorization", f"Bearer {self._token()}"),)
         request = self._contract.state_request(**fields)
-        return await call(request, metadata=metadata, timeout=ANSWER_SECONDS)
+        with calling("unary", self._contract.service, "GetEventLog"):
+            return await call(request, metadata=metadata, timeout=ANSWER_SECONDS)

@@ -6,6 +6,8 @@ from psycopg import AsyncConnection
 from psycopg.types.json import JsonbDumper
 from psycopg_pool import AsyncConnectionPool
 
+from chassis.pool_metrics import POOLS
+
 Pool = AsyncConnectionPool[AsyncConnection]
 
 # A caller learns within this time that there is no connection to be had. Half a second outlasts a
@@ -22,7 +24,7 @@ def pool(dsn: str, *, size: int = 8, ready: int = 1, name: str = "medport") -> P
 
     Opening does not wait for the database: a service starts, and says NOT_SERVING, without it.
     """
-    return AsyncConnectionPool(
+    made: Pool = AsyncConnectionPool(
         dsn,
         open=False,
         min_size=ready,
@@ -41,6 +43,8 @@ def pool(dsn: str, *, size: int = 8, ready: int = 1, name: str = "medport") -> P
             ),
         },
     )
+    POOLS.watch(made)
+    return made
 
 
 async def configure(connection: AsyncConnection) -> None:

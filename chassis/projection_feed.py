@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from chassis.checkpoint import Place
 from chassis.event_contract import EventContract
 from chassis.projection import Following
 from chassis.projection_decoding import frame_reader
+from chassis.rpc_metrics import calling
 
 MISSED_HEARTBEATS = 3
 REPORT_SECONDS = 5.0
@@ -63,23 +65,35 @@ class Feed:
         return self._frames(_start(place))
 
     async def _frames(self, start: pb.StartPosition) -> AsyncGenerator[Any, None]:
-        async with self._connect() as channel:
-            calling = channel.unary_stream(
-                f"/{self._contract.service}/Subscribe",
-                request_serializer=self._contract.subscribe_request.SerializeToString,
-                response_deserializer=frame_reader(self._contract),
-            )(self._request(start), metadata=self._metadata())
-            reached: int | None = None
-            while (frame := await self._next(calling)) is not grpc.aio.EOF:
-                self._check(frame, reached)
-                reached = frame.position
-                yield frame
+        with calling("server_stream", self._contract.service, "Subscribe") as count:
+            async with self._connect() as channel, aclosing(self._read(channel, start)) as frames:
+                reached: int | None = None
+                async for frame in frames:
+                    count.received()
+                    self._check(frame, reached)
+                    reached = frame.position
+                    yield frame
+
+    async def _read(
+        self, channel: grpc.aio.Channel, start: pb.StartPosition
+    ) -> AsyncGenerator[Any, None]:
+        stream = channel.unary_stream(
+            f"/{self._contract.service}/Subscribe",
+            request_serializer=self._contract.subscribe_request.SerializeToString,
+            response_deserializer=frame_reader(self._contract),
+        )(self._request(start), metadata=self._metadata())
+        while (frame := await self._next(stream)) is not grpc.aio.EOF:
+            yield frame
 
     async def report(self, token: bytes) -> None:
         """Tell the source how far this consumer is; nothing correct depends on it."""
         request = self._contract.progress_request(
             subscriber=self._following.consumer, resume_token=token
         )
+        with calling("unary", self._contract.service, "ReportProgress"):
+            await self._report(request)
+
+    async def _report(self, request: Any) -> None:
         async with self._connect() as channel:
             await channel.unary_unary(
                 f"/{self._contract.service}/ReportProgress",
@@ -87,11 +101,11 @@ class Feed:
                 response_deserializer=self._contract.progress_response.FromString,
             )(request, metadata=self._metadata(), timeout=REPORT_SECONDS)
 
-    async def _next(self, calling: Any) -> Any:
+    async def _next(self, stream: Any) -> Any:
         """Read one frame; a connection that died without a word is left after three heartbeats."""
         try:
             async with asyncio.timeout(self._following.heartbeat_seconds * MISSED_HEARTBEATS):
-                return await calling.read()
+                return await stream.read()
         except TimeoutError:
             raise Interrupted("SILENT") from None
 

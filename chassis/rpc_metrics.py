@@ -73,11 +73,17 @@ CLIENT = Side("client")
 
 @contextmanager
 def calling(type_: str, service: str, method: str) -> Iterator[Series]:
-    """Count a call that this process makes, for as long as the block lasts."""
+    """Count a call of one request that this process makes, for as long as the block lasts.
+
+    A stream's answers are counted by who reads them.
+    """
     series, begun, code = CLIENT.of(type_, service, method), time.monotonic(), grpc.StatusCode.OK
     series.begin()
+    series.sent()
     try:
         yield series
+        if type_ == "unary":
+            series.received()
     except grpc.aio.AioRpcError as error:
         code = error.code()
         raise

@@ -20,12 +20,14 @@ from medport.hospital.v1 import sessions_pb2_grpc as hospital_rpc
 
 from chassis import telemetry
 from chassis.clock import instant
+from chassis.rpc_metrics import calling
 from chassis.tokens import Keyring, VerificationKey
 from router.answers import SiloUnavailable
 
 REFETCH = timedelta(seconds=10)  # an invented key name costs one fetch in that time, at most
 PATIENCE_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
+_METHOD = "ListVerificationKeys"
 
 # The silos share no message, but theirs are alike: rule by rule, number by number.
 _PROTOCOLS: Mapping[str, tuple[Any, Any]] = {
@@ -61,7 +63,8 @@ class SiloKeys:
     async def _fetch(self) -> None:
         request = self._pb.ListVerificationKeysRequest()
         try:
-            answer = await self._stub.ListVerificationKeys(request, timeout=PATIENCE_SECONDS)
+            with calling("unary", f"medport.{self._silo}.v1.SessionService", _METHOD):
+                answer = await self._stub.ListVerificationKeys(request, timeout=PATIENCE_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._failed_at = time.monotonic()
             telemetry.log.warning("keys not fetched", silo=self._silo, code=error.code().name)
