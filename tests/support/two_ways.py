@@ -33,7 +33,9 @@ ALLOWED = {
     "user-agent": "it names whoever opened the connection: a client, or the router",
     "x-forwarded-for": "the address that only the router can know",
     REQUEST_ID: "checked by the router, hence behind the rest; its value is compared apart",
+    "traceparent": "the router's own span stands between; the trace is compared apart",
 }
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 # Refusals that only the code of must be equal, because the two ways have different speakers.
 OWN_WORDS = {
@@ -54,6 +56,7 @@ class Outcome:
     heard: tuple[bytes, ...]
     told: tuple[tuple[str, str | bytes], ...]
     request_ids: tuple[str | bytes, ...]
+    traces: tuple[str, ...]
     left: str
 
     def in_no_words(self) -> Outcome:
@@ -242,6 +245,7 @@ async def play(puppet: Puppet, channel: grpc.aio.Channel, scenario: Scenario) ->
         heard=tuple(scene.heard),
         told=_comparable(scene.told),
         request_ids=tuple(value for key, value in scene.told if key == REQUEST_ID),
+        traces=tuple(str(value)[3:35] for key, value in scene.told if key == "traceparent"),
         left=scene.left,
     )
 
@@ -252,7 +256,12 @@ def _begin(channel: grpc.aio.Channel, scenario: Scenario, scene: Scene) -> Calle
     start: Any = getattr(channel, shape)(f"/{SERVICE}/{scenario.kind}")
     call = start(
         *(() if reads else ((*scenario.requests, b"")[0],)),
-        metadata=(*scenario.metadata, (SCENE, scenario.name), (REQUEST_ID, "puppet-1")),
+        metadata=(
+            *scenario.metadata,
+            (SCENE, scenario.name),
+            (REQUEST_ID, "puppet-1"),
+            ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01"),
+        ),
         timeout=scenario.timeout,
         compression=scenario.compression,
     )

@@ -16,7 +16,7 @@ CODE = grpc.StatusCode
 UPLOADS = [name for name, (reads, _) in KINDS.items() if reads]
 DOWNLOADS = [name for name, (_, writes) in KINDS.items() if writes]
 SECONDS = 1.0  # a deadline that leaves time to reach the silo
-RACES = 50  # each of what only sometimes went wrong
+RACES = 20  # each of what only sometimes went wrong
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 

@@ -18,9 +18,9 @@ from tests.support.two_ways import Caller, Scenario, Ways
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
-MESSAGES = count(short=2_500, long=100_000)
+MESSAGES = count(short=1_600, long=100_000)
 BYTES = 4_096
-PAUSES, SIP = 5, 50  # how often a reader rests until nothing moves, and how much it reads between
+PAUSES, SIP = 4, 50  # how often a reader rests until nothing moves, and how much it reads between
 MOST_HELD = 1024 * 1024 // BYTES  # by the router, beyond what a client and a silo hold anyway
 MOST_GROWTH_MEGABYTES = 8.0
 SECONDS = 400.0
