@@ -35,6 +35,7 @@ from center_svc.projectors import (
     units,
 )
 from center_svc.repositories import notifications, trip_facts
+from center_svc.repositories.audit_log import keep
 from center_svc.repositories.sessions import rows
 from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
@@ -84,9 +85,11 @@ def compose(kit: Kit) -> Silo:
     database.after_commit = publishing.announced
     identity = _identity(kit, database)
     sweep = SlaSweep()
+    followers = Followers(followings(sweep), database, settings.peers, identity.bearer)
     return Silo(
         add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
         authenticate=identity.verifier.verify,
+        guards=identity.guards,
         database=database,
         timers=[
             *identity.timers,
@@ -95,7 +98,7 @@ def compose(kit: Kit) -> Silo:
             every(analytics.SECONDS, analytics.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
-        parts=[publishing, Followers(followings(sweep), database, settings.peers, identity.bearer)],
+        parts=[publishing, followers, identity.denials],
     )
 
 
@@ -158,6 +161,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        keep=keep,
         clock=kit.clock,
     )
 

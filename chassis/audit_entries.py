@@ -1,9 +1,12 @@
-"""What an operator decided, as every silo tells it to the audit log: it is no tenant's."""
+"""What somebody did, or was refused: entries of the audit trail, as every silo keeps them.
+
+``changes`` holds names, codes and numbers, and nothing about a patient.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,9 +14,12 @@ from uuid import UUID
 from google.protobuf.struct_pb2 import Struct
 from medport.common.v1 import vocabulary_pb2 as words
 
-from chassis import auth, call, ids
+from chassis import call, ids
+from chassis.auth import Principal
+from chassis.call import Address
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
+from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import ActorKind, AuditOutcome
 from chassis.wire import number
 
@@ -25,59 +31,82 @@ ACTORS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """Something allowed that a user did; ``changes`` holds names, codes and numbers, no PHI.
+class Entry:
+    """One action; ``tenant`` is the user's, None for the center's users and for nobody known.
 
-    ``reason`` is the user's own words, which the contract asks to name no patient.
+    ``reason`` is a code, or a user's own words, which the contract asks to name no patient.
     """
 
     id: UUID
-    user_id: UUID
+    tenant: UUID | None
+    user_id: UUID | None
     actor_kind: ActorKind
     action: str
     entity_type: str
-    changes: Mapping[str, Any]
-    reason: str
-    decided_at: datetime
-    request_id: UUID
+    entity_id: UUID | None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    outcome: AuditOutcome = AuditOutcome.ALLOWED
+    reason: str | None = None
+    occurred_at: datetime
+    ip_address: Address | None
+    request_id: UUID | None
 
 
-def decision(
-    entity_type: str, changes: Mapping[str, Any], *, reason: str, request_id: str, at: datetime
-) -> Decision:
-    """Say what the caller of the RPC under way just did."""
-    caller, current = auth.caller(), call.current()
-    return Decision(
+# Puts an entry into the silo's trail, once; called after every lock.
+Keep = Callable[[UnitOfWork, Entry], Awaitable[None]]
+
+
+def entry(
+    entity_type: str, entity_id: UUID | None = None, *, by: Principal, at: datetime, **known: Any
+) -> Entry:
+    """Say what ``by`` does in the RPC under way; ``known`` are an entry's other fields."""
+    current = call.current()
+    about = {
+        "action": current.method.rpartition("/")[2] if current else "System",
+        "ip_address": current.client_address if current else None,
+        "request_id": uuid_of(current.request_id) if current else None,
+    }
+    return Entry(
         id=ids.new(),
-        user_id=caller.user_id,
-        actor_kind=ACTORS.get(caller.silo, ActorKind.SYSTEM),
-        action=current.method.rpartition("/")[2] if current else "",
+        tenant=by.tenant_id,
+        user_id=by.user_id,
+        actor_kind=ActorKind.SYSTEM if "SERVICE" in by.roles else ACTORS[by.silo],
         entity_type=entity_type,
-        changes=changes,
-        reason=reason,
-        decided_at=at,
-        request_id=UUID(request_id),
+        entity_id=entity_id,
+        occurred_at=at,
+        **(about | known),
     )
 
 
-def audited(kind: Any, made: Decision) -> Announcement:
+def uuid_of(text: str) -> UUID | None:
+    """Read a request id; a caller may have sent another text than a uuid."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def audited(kind: Any, kept: Entry) -> Announcement:
     """Announce it to Center; ``kind`` is the announcing silo's own AccessAudited."""
     changes = Struct()
-    changes.update(made.changes)
+    changes.update(kept.changes)
     return Announcement(
         event=kind(
-            audit_entry_id=str(made.id),
-            user_id=str(made.user_id),
-            actor_kind=number(words.ActorKind, made.actor_kind),
-            action=made.action,
-            entity_type=made.entity_type,
+            audit_entry_id=str(kept.id),
+            organization_id=str(kept.tenant or ""),
+            user_id=str(kept.user_id or ""),
+            actor_kind=number(words.ActorKind, kept.actor_kind),
+            action=kept.action,
+            entity_type=kept.entity_type,
+            entity_id=str(kept.entity_id or ""),
             changes=changes,
-            outcome=number(words.AuditOutcome, AuditOutcome.ALLOWED),
-            reason=made.reason,
-            occur_time=timestamp(made.decided_at),
-            request_id=str(made.request_id),
+            outcome=number(words.AuditOutcome, kept.outcome),
+            reason=kept.reason or "",
+            occur_time=timestamp(kept.occurred_at),
+            ip_address=str(kept.ip_address or ""),
+            request_id=str(kept.request_id or ""),
         ),
-        subject=f"audit_entries/{made.id}",
+        subject=f"audit_entries/{kept.id}",
         subject_version=1,
         audience=["silo:center", "role:center_admin"],
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
     from chassis.auth import Principal
+
+
+Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,16 @@ class Call:
 
     ``scopes`` are those of the grants that let the caller in, as named in the contract without
     prefix. ``idempotency`` is set for requests that carry a request id, and cleared by the unit
-    of work that claims it.
+    of work that claims it. ``claimed`` is whom a login names, before it is proven.
     """
 
     method: str
     request_id: str = ""
     traceparent: str = ""
     peer: str = ""
+    client_address: Address | None = None  # as the router saw it, or else the caller's own
     principal: Principal | None = None
+    claimed: Principal | None = None
     scopes: frozenset[str] = frozenset()
     idempotency: Idempotency | None = None
     deadline: float | None = None  # on the clock of time.monotonic()

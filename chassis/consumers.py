@@ -6,23 +6,21 @@ transaction that makes it true.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from uuid import UUID
 
 from medport.common.v1 import consumers_pb2 as pb
 from medport.common.v1.event_log_pb2 import START_ORIGIN_EARLIEST
 
 from chassis import auth, checkpoint, consumer_rows, dead_letter
-from chassis.audit_entries import Decision, decision
+from chassis.audit_entries import Keep, entry
 from chassis.clock import Clock
 from chassis.errors import FailedPrecondition, NotFound
 from chassis.idempotency import NO_TENANT
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, Rows, UnitOfWork
-
-# Puts a decision into the audit log; called after every lock.
-Record = Callable[[UnitOfWork, Decision], Awaitable[None]]
 
 _FIRST = ("", "", "-1", "0")
 
@@ -55,13 +53,13 @@ class DeadLetterNotParked(FailedPrecondition):
 
 
 class Consumers:
-    """``record`` is the silo's way to the audit log."""
+    """``keep`` is the silo's way to the audit log."""
 
-    def __init__(self, database: Database, clock: Clock, paging: Paging, record: Record) -> None:
+    def __init__(self, database: Database, clock: Clock, paging: Paging, keep: Keep) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
-        self._record = record
+        self._keep = keep
 
     def deciding(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open the transaction of one decision: consumers belong to the silo, to no tenant."""
@@ -152,14 +150,15 @@ class Consumers:
         self, uow: UnitOfWork, request: Any, entity_type: str, changes: Mapping[str, object]
     ) -> None:
         who = {"consumer": request.consumer, "source": request.source}
-        made = decision(
+        made = entry(
             entity_type,
-            {**who, **changes},
+            by=auth.caller(),
+            changes={**who, **changes},
             reason=request.reason,
-            request_id=request.request_id,
+            request_id=UUID(request.request_id),
             at=self._clock(),
         )
-        await self._record(uow, made)
+        await self._keep(uow, made)
 
 
 async def _get(rows: Rows, request: Any) -> pb.Consumer:

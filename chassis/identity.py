@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from chassis.audit_entries import Keep
 from chassis.clock import Clock, utc_now
+from chassis.denials import SECONDS as DENIALS_SECONDS
+from chassis.denials import Denials
 from chassis.identity_rows import IdentityRows
+from chassis.interceptors import addresses, denials
 from chassis.logins import Logins
 from chassis.minting import ProcessTokens, identity_key
 from chassis.refresh_tokens import RefreshTokens
+from chassis.router_proof import ROUTER, RouterProof
 from chassis.sessions import ABSOLUTE, Sessions
 from chassis.signing_keys import Published, SigningKeys
 from chassis.timers import every
@@ -24,8 +29,8 @@ SHOWN_FOR = timedelta(days=90)
 class Identity:
     """A silo's part in saying who is who.
 
-    ``verifier.verify`` authenticates, ``timers`` belong into the process, ``bearer(silo)`` is what
-    this process shows to a peer.
+    ``verifier.verify`` authenticates; ``timers``, ``guards`` and the part ``denials`` belong into
+    the process; ``bearer(silo)`` is what this process shows to a peer.
     """
 
     def __init__(
@@ -38,21 +43,34 @@ class Identity:
         identity: bytes,
         peers: Mapping[str, bytes],
         published: Published,
+        keep: Keep,
         clock: Clock = utc_now,
     ) -> None:
         """Wire them.
 
         ``secret`` is the key-encryption key, ``identity`` the process's own key (PEM), ``peers``
-        the other processes' raw public keys; ``published`` makes a SigningKeyPublished.
+        the other processes' raw public keys; ``published`` makes a SigningKeyPublished, ``keep``
+        puts an entry into the silo's audit trail.
         """
         self.rows = rows
         self.keys = SigningKeys(
             silo, rows.keys, database, secret=secret, published=published, clock=clock
         )
         tokens = RefreshTokens(secret, has_tenants=rows.tenant is not None)
-        self.sessions = Sessions(silo, rows, database, clock, keys=self.keys, tokens=tokens)
-        self.logins = Logins(rows, database, clock, keys=self.keys, sessions=self.sessions)
-        configured = [peer_key(name, raw) for name, raw in peers.items()]
+        self.sessions = Sessions(
+            silo, rows, database, clock, keys=self.keys, tokens=tokens, keep=keep
+        )
+        self.logins = Logins(
+            silo, rows, database, clock, keys=self.keys, sessions=self.sessions, keep=keep
+        )
+        self.denials = Denials(keep, database, clock)
+        self._router = RouterProof(silo, peers.get(ROUTER), clock)
+        self.guards = [
+            addresses.guard(self._router.is_router),
+            denials.guard(self.denials),
+        ]
+        # The router is nobody's peer: it proves itself beside a caller's token, never as one.
+        configured = [peer_key(name, raw) for name, raw in peers.items() if name != ROUTER]
         keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
         self.verifier = Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
         self.bearer = ProcessTokens(identity_key(silo, identity), clock)
@@ -60,6 +78,7 @@ class Identity:
             every(SWEEP_SECONDS, self.keys.rotate),
             every(SWEEP_SECONDS, self.forget_guesses),
             every(TIDY_SECONDS, self.forget_sessions),
+            every(DENIALS_SECONDS, self.denials.write),
         ]
 
     async def forget_guesses(self, database: Database, clock: Clock) -> int:

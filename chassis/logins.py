@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from chassis import auth, passwords
+from chassis import auth, call, passwords
 from chassis.account_rows import Account, Login, login_name
+from chassis.audit_entries import Keep, entry
+from chassis.auth import Principal
 from chassis.clock import Clock
 from chassis.errors import Unauthenticated, WrongPassword
 from chassis.identity_rows import IdentityRows
@@ -43,19 +46,23 @@ class Logins:
 
     def __init__(
         self,
+        silo: str,
         rows: IdentityRows,
         database: Database,
         clock: Clock,
         *,
         keys: SigningKeys,
         sessions: Sessions,
+        keep: Keep,
     ) -> None:
+        self._silo = silo
         self._rows = rows
         self._accounts = rows.accounts
         self._database = database
         self._clock = clock
         self._keys = keys
         self._sessions = sessions
+        self._keep = keep
         self._passwords = Passwords()
         self._attempts = asyncio.Semaphore(passwords.AT_ONCE)
 
@@ -69,6 +76,7 @@ class Logins:
         async with self._attempts:
             await self._rows.throttle.count(self._database, email, self._clock())
             login, account = await self._known(email)
+            self._claim(login, account)
             known = account.password_hash if account and account.is_active else None
             right = await self._passwords.verify(password, known)
             if login is None or account is None or known is None or not right:
@@ -84,7 +92,8 @@ class Logins:
         Raises Unauthenticated for a token that is unknown, used, expired or another user's.
         """
         email, refusal = login_name(email), Unauthenticated("the one-time token is not valid")
-        login = await self._accounts.find(self._database.read(None), email)
+        login, account = await self._known(email)
+        self._claim(login, account)
         now = self._clock()
         if login is None or not await self._rows.one_time.is_valid(
             self._database.read(login.tenant), login, text, now
@@ -96,6 +105,7 @@ class Logins:
             if not used or not await self._accounts.set_password(uow, login, password_hash, now):
                 raise refusal
             await self._forget(uow, login, email)
+            await self._note(uow, login, now)
 
     @asynccontextmanager
     async def changing(self, tenant: UUID | None, old: str, new: str) -> AsyncIterator[UnitOfWork]:
@@ -121,6 +131,7 @@ class Logins:
             if not changed:
                 raise WrongPassword  # disabled, or changed meanwhile
             await self._forget(uow, login, account.email)
+            await self._note(uow, login, self._clock())
             yield uow
 
     async def _forget(self, uow: UnitOfWork, login: Login, email: str) -> None:
@@ -133,6 +144,22 @@ class Logins:
             at=self._clock(),
         )
         await self._rows.throttle.clear(uow, email)
+
+    async def _note(self, uow: UnitOfWork, login: Login, at: datetime) -> None:
+        """Put a new password into the trail: the RPC under way says how it came to be."""
+        await self._keep(uow, entry("user", login.user_id, by=self._named(login), at=at))
+
+    def _named(self, login: Login) -> Principal:
+        """Return whom a login is about, for the trail: it lets nobody do anything."""
+        return Principal(
+            user_id=login.user_id, silo=self._silo, roles=frozenset(), tenant_id=login.tenant
+        )
+
+    def _claim(self, login: Login | None, account: Account | None) -> None:
+        """Say who is to be told of, should this be refused."""
+        current = call.current()
+        if current is not None and login is not None and account is not None:
+            current.claimed = self._named(login)
 
     async def _known(self, email: str) -> tuple[Login | None, Account | None]:
         login = await self._accounts.find(self._database.read(None), email)
@@ -149,4 +176,7 @@ class Logins:
             if account is None:
                 raise _refused()  # disabled, or given another password, while this one was hashed
             await self._rows.throttle.clear(uow, right.email)
-            return await self._sessions.open(uow, account, login, client, key)
+            opened = await self._sessions.open(uow, account, login, client, key)
+            made = entry("user_session", opened.session.id, by=self._named(login), at=at)
+            await self._keep(uow, made)
+            return opened

@@ -74,6 +74,7 @@ class Silo:
     database: Database
     timers: Sequence[Timer] = ()
     parts: Sequence[Part] = ()
+    guards: Sequence[Guard] = ()  # around the one that lets callers in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +159,7 @@ class Process:
             logging.guard(self._name),
             deadlines.guard,
             availability.guard(self._name, self._availability),
+            *self._silo.guards,
             access.guard(self._silo.authenticate),
             validation.guard,
             idempotency.guard(self._settings.key_encryption_key),

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 from uuid import UUID
 
-from chassis import auth, ids
+from chassis import auth, call, ids
 from chassis.account_rows import Account, Login
+from chassis.audit_entries import Keep, entry
 from chassis.auth import Principal
+from chassis.call import Address
 from chassis.clock import Clock
 from chassis.errors import NotFound, PermissionDenied, Refusal, Unauthenticated
 from chassis.identity_rows import IdentityRows
@@ -24,6 +26,7 @@ from chassis.refresh_tokens import RefreshTokens, Secret
 from chassis.session_rows import LATEST, RevokeReason, Session
 from chassis.signing_keys import SigningKeys
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.vocabulary import AuditOutcome
 
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=12)
@@ -33,20 +36,17 @@ _MOST_AGENT = 300
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a caller's metadata says about it; of use for showing, and for telling two apart."""
+    """What is known about a caller's machine; of use for showing, and for telling two apart."""
 
-    ip_address: IPv4Address | IPv6Address | None = None
+    ip_address: Address | None = None
     user_agent: str | None = None
 
     @classmethod
     def of(cls, metadata: Iterable[tuple[str, str | bytes]] | None) -> Client:
-        known = dict(metadata or ())
+        """Describe the caller of the RPC under way, of which ``metadata`` are the headers."""
+        known, current = dict(metadata or ()), call.current()
         agent = "".join(filter(str.isprintable, str(known.get("user-agent", ""))))
-        try:
-            address = ip_address(str(known["x-forwarded-for"]))
-        except (KeyError, ValueError):
-            address = None
-        return cls(address, agent[:_MOST_AGENT] or None)
+        return cls(current.client_address if current else None, agent[:_MOST_AGENT] or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,7 @@ class Sessions:
         *,
         keys: SigningKeys,
         tokens: RefreshTokens,
+        keep: Keep,
     ) -> None:
         self._silo = silo
         self._rows = rows.sessions
@@ -93,6 +94,7 @@ class Sessions:
         self._clock = clock
         self._keys = keys
         self._tokens = tokens
+        self._keep = keep
 
     async def open(
         self, uow: UnitOfWork, account: Account, login: Login, client: Client, key: SigningKey
@@ -165,7 +167,12 @@ class Sessions:
             own = session.user_id == auth.caller().user_id
             reason = RevokeReason.LOGOUT if own else RevokeReason.ADMINISTRATOR
             now = self._clock()
-            return await self._rows.revoke(uow, tenant, id, reason=reason, at=now) or session
+            ended = await self._rows.revoke(uow, tenant, id, reason=reason, at=now)
+            if ended is not None:
+                known: dict[str, Any] = {"changes": {"user_id": str(session.user_id)}}
+                made = entry("user_session", id, by=auth.caller(), at=now, reason=reason, **known)
+                await self._keep(uow, made)
+            return ended or session
 
     async def is_over(self, principal: Principal) -> bool:
         """Say whether a session of this silo has ended, or its user was disabled."""
@@ -246,7 +253,14 @@ class Sessions:
     async def _end(
         self, uow: UnitOfWork, tenant: UUID | None, session: Session, now: datetime
     ) -> None:
-        await self._rows.revoke(uow, tenant, session.id, reason=RevokeReason.TOKEN_REUSED, at=now)
+        why = RevokeReason.TOKEN_REUSED
+        await self._rows.revoke(uow, tenant, session.id, reason=why, at=now)
+        user = Principal(
+            user_id=session.user_id, silo=self._silo, roles=frozenset(), tenant_id=tenant
+        )
+        denied = AuditOutcome.DENIED
+        made = entry("user_session", session.id, by=user, at=now, reason=why, outcome=denied)
+        await self._keep(uow, made)
 
 
 def _is_repeat(used_at: datetime, session: Session, client: Client, now: datetime) -> bool:

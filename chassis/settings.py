@@ -84,6 +84,8 @@ class RouterSettings:
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
     collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
+    # PEM, PKCS #8, Ed25519; without it silos take the router's address for its clients'
+    identity_key: bytes = field(default=b"", repr=False)
 
 
 def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
@@ -129,6 +131,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
         silos=env.read("MEDPORT_SILOS", replicas, {}),
         descriptors=env.read("MEDPORT_DESCRIPTORS", environment.file, Path()),
         key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
+        identity_key=env.read("MEDPORT_IDENTITY_KEY_FILE", _identity, b"", "off"),
         reflection=env.read("MEDPORT_REFLECTION", _REFLECTION, "", "token"),
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
@@ -168,6 +171,10 @@ def _collector(text: str) -> str:
     except ImportError:
         raise ValueError("spans cannot be sent: pip install 'medport[tracing]'") from None
     return address(text.removeprefix("http://"))
+
+
+def _identity(text: str) -> bytes:
+    return b"" if text == "off" else environment.private_key(text)
 
 
 def _retention(env: Environment) -> Retention:

@@ -57,6 +57,7 @@ from ems_svc.projectors import (
     transport_requests,
 )
 from ems_svc.repositories import center_copies, notifications
+from ems_svc.repositories.audit_entries import keep
 from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
@@ -93,6 +94,7 @@ def compose(kit: Kit) -> Silo:
     return Silo(
         add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
         authenticate=identity.verifier.verify,
+        guards=identity.guards,
         database=database,
         timers=[
             *identity.timers,
@@ -101,7 +103,7 @@ def compose(kit: Kit) -> Silo:
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
-        parts=[publishing, followers],
+        parts=[publishing, followers, identity.denials],
     )
 
 
@@ -114,6 +116,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        keep=keep,
         clock=kit.clock,
     )
 

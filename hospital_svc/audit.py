@@ -7,27 +7,21 @@ from typing import Any
 from uuid import UUID
 
 from chassis import call, ids
+from chassis.audit_entries import ACTORS, uuid_of
 from chassis.auth import Principal
 from chassis.unit_of_work import UnitOfWork
-from chassis.vocabulary import ActorKind
 from hospital_svc.domain.audit_entries import AuditEntry
 from hospital_svc.domain.transport_requests import SYSTEM, Actor
 from hospital_svc.messages.audit_entries import audited
 from hospital_svc.repositories import audit_entries
 
-_KINDS = {
-    "hospital": ActorKind.HOSPITAL_USER,
-    "ems": ActorKind.EMS_USER,
-    "center": ActorKind.CENTER_USER,
-}
-
 
 def actor() -> Actor:
     """Return who makes this decision: the caller of the RPC under way."""
     principal = _principal()
-    if principal is None or principal.silo not in _KINDS:
+    if principal is None or principal.silo not in ACTORS:
         return SYSTEM
-    return Actor(kind=_KINDS[principal.silo], user_id=principal.user_id)
+    return Actor(kind=ACTORS[principal.silo], user_id=principal.user_id)
 
 
 async def note(
@@ -51,8 +45,8 @@ async def note(
         entity_id=entity_id,
         changes=changes,
         occurred_at=at,
-        ip_address=None,
-        request_id=_uuid(current.request_id) if current else None,
+        ip_address=current.client_address if current else None,
+        request_id=uuid_of(current.request_id) if current else None,
     )
     await audit_entries.add(uow, entry)
     uow.emit(audited(entry))
@@ -61,11 +55,3 @@ async def note(
 def _principal() -> Principal | None:
     current = call.current()
     return current.principal if current else None
-
-
-def _uuid(text: str) -> UUID | None:
-    """Read a request id; a caller may have sent another text than a uuid."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

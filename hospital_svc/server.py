@@ -57,6 +57,7 @@ from hospital_svc.projectors import (
     units,
 )
 from hospital_svc.repositories import center_copies, notifications
+from hospital_svc.repositories.audit_entries import keep
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
 from hospital_svc.servicers.consumers import ConsumerServicer
@@ -95,6 +96,7 @@ def compose(kit: Kit) -> Silo:
     return Silo(
         add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
         authenticate=identity.verifier.verify,
+        guards=identity.guards,
         database=database,
         timers=[
             *identity.timers,
@@ -103,7 +105,7 @@ def compose(kit: Kit) -> Silo:
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
-        parts=[publishing, followers],
+        parts=[publishing, followers, identity.denials],
     )
 
 
@@ -116,6 +118,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        keep=keep,
         clock=kit.clock,
     )
 

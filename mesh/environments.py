@@ -63,6 +63,7 @@ def router(ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
         "MEDPORT_SILOS": ",".join(f"{silo}={_address(ports[silo])}" for silo in SILOS),
         "MEDPORT_DESCRIPTORS": os.environ.get("MEDPORT_DESCRIPTORS", str(_DESCRIPTORS)),
         "MEDPORT_KEY_CACHE": str(data.root / "router"),
+        "MEDPORT_IDENTITY_KEY_FILE": str(data.secrets / "router" / "identity.pem"),
         "MEDPORT_REFLECTION": "open",
         **_observed(),
     }

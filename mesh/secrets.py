@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mesh import databases
 from mesh.ports import SILOS
 
+ROUTER = "router"
+
 
 def generate(root: Path, roles: Sequence[str] = ("owner", "service")) -> None:
     """Write below ``root`` what is missing; what is there stays, since databases remember it."""
@@ -29,7 +31,11 @@ def generate(root: Path, roles: Sequence[str] = ("owner", "service")) -> None:
             once(folder / f"{role}.password", secrets.token_urlsafe(24).encode())
         once(folder / "identity.pem", _identity())
         once(folder / "key_encryption.key", secrets.token_urlsafe(48).encode())
-    peers = json.dumps({silo: _public(root / silo / "identity.pem") for silo in SILOS}, indent=2)
+    # The router has nothing to keep secret but who it is.
+    (root / ROUTER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    once(root / ROUTER / "identity.pem", _identity())
+    names = (*SILOS, ROUTER)
+    peers = json.dumps({name: _public(root / name / "identity.pem") for name in names}, indent=2)
     for silo in SILOS:
         replace(root / silo / "peers.json", peers.encode())
 
@@ -71,6 +77,8 @@ def _compose(into: Path, roles: Path, owner: int) -> None:
     the passwords of superuser and owner, and the SQL that makes the roles.
     """
     generate(into, roles=("service",))
+    for path in (into / ROUTER, into / ROUTER / "identity.pem"):
+        os.chown(path, owner, owner)
     for silo in SILOS:
         passwords = {"service": (into / silo / "service.password").read_text()}
         for role in ("owner", "postgres"):

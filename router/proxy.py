@@ -27,6 +27,13 @@ from router.routes import Route
 from router.uploads import Uploads
 
 Admit = Callable[[Route, Context], Awaitable[Principal | None]]
+Proof = Callable[[str], str]  # shows a silo that this is the router
+
+
+def unproven(_: str) -> str:
+    """Show nothing: silos then take the router's address for its clients'."""
+    return ""
+
 
 MAKE = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -40,10 +47,14 @@ class Proxy(grpc.GenericRpcHandler):
     """Answers for every path: with the handler built for it at the start, or with a refusal."""
 
     def __init__(
-        self, routes: Iterable[Route], backends: Mapping[str, Backend], admit: Admit
+        self,
+        routes: Iterable[Route],
+        backends: Mapping[str, Backend],
+        admit: Admit,
+        proof: Proof = unproven,
     ) -> None:
         self._forwarders = {
-            route.path: Forwarder(route, backends[route.silo], admit)
+            route.path: Forwarder(route, backends[route.silo], admit, proof)
             for route in routes
             if route.silo in backends
         }
@@ -71,8 +82,9 @@ class Exchange:
 class Forwarder:
     """Forwards one method; its cardinality decides the handler's shape."""
 
-    def __init__(self, route: Route, backend: Backend, admit: Admit) -> None:
+    def __init__(self, route: Route, backend: Backend, admit: Admit, proof: Proof) -> None:
         self._route, self._backend, self._admit = route, backend, admit
+        self._proof = proof
         self._deadline = deadline_of(route)
         self._uploads = Uploads()
         self._open: set[grpc.aio.Call] = set()
@@ -115,7 +127,7 @@ class Forwarder:
     @asynccontextmanager
     async def _exchange(self, request: Any, context: Context) -> AsyncIterator[Exchange]:
         """Let the caller in and start the silo's call; whatever ends one side ends the other."""
-        metadata, request_id = forwarded(context)
+        metadata, request_id = forwarded(context, self._proof(self._route.silo))
         told = traceparent(context.invocation_metadata() or ())
         with observed(self._route, request_id, told) as seen:
             try:

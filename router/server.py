@@ -14,6 +14,7 @@ from chassis import channels, health, reflection
 from chassis.health import SERVING
 from chassis.interceptors import access, errors, logging, tracing, validation
 from chassis.interceptors.guards import GuardedServer
+from chassis.minting import ProcessTokens, identity_key
 from chassis.paging import Paging
 from chassis.settings import RouterSettings
 from router import metrics
@@ -21,7 +22,7 @@ from router.access import Gate
 from router.backends import Backend
 from router.health import Monitor
 from router.keys import Keyrings, SiloKeys
-from router.proxy import Proxy
+from router.proxy import Proof, Proxy, unproven
 from router.routes import ROUTER, routes_of
 from router.servicers.gateway import GatewayServicer
 
@@ -54,7 +55,8 @@ class Router:
         gate = Gate(self.backends, self._keyrings(settings))
         self._describe(settings, descriptors, gate)
         self._serve_own(descriptors, gate)
-        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit)
+        proof = _proof(settings.identity_key)
+        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit, proof)
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
         self._probes: list[asyncio.Task[None]] = []
@@ -113,3 +115,7 @@ class Router:
             GatewayServicer(self._routes, self.backends, self.monitors, paging),
             cast("grpc.aio.Server", GuardedServer(self._server, guards)),
         )
+
+
+def _proof(pem: bytes) -> Proof:
+    return ProcessTokens(identity_key(ROUTER, pem)) if pem else unproven

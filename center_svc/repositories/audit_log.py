@@ -26,6 +26,7 @@ from center_svc.domain.audit_log import AuditEntry, Recorded
 from center_svc.tables import audit_chain as chain
 from center_svc.tables import audit_log as table
 from chassis import auth, call, ids
+from chassis.audit_entries import Entry, uuid_of
 from chassis.errors import NotFound
 from chassis.sql import columns, compiled, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
@@ -98,6 +99,16 @@ async def add(uow: UnitOfWork, entry: AuditEntry) -> None:
         await uow.execute(GROW, source_silo=entry.source_silo, id=entry.id, chain_hash=chain_hash)
 
 
+async def keep(uow: UnitOfWork, told: Entry) -> None:
+    """Append what the chassis tells: logins, refusals, operators' decisions."""
+    known = columns(told)
+    organization_id, changes = known.pop("tenant"), dict(known.pop("changes"))
+    entry = AuditEntry(
+        source_silo=Silo.CENTER, organization_id=organization_id, changes=changes, **known
+    )
+    await add(uow, entry)
+
+
 async def note(
     uow: UnitOfWork,
     entity_type: str,
@@ -125,8 +136,8 @@ async def note(
         outcome=AuditOutcome.ALLOWED,
         reason=reason or None,
         occurred_at=at,
-        ip_address=None,
-        request_id=_uuid(current.request_id) if current else None,
+        ip_address=current.client_address if current else None,
+        request_id=uuid_of(current.request_id) if current else None,
     )
     await add(uow, entry)
 
@@ -141,11 +152,3 @@ async def get(rows: Rows, organization_id: UUID | None, id: UUID) -> Recorded:
 
 async def list_newest(rows: Rows, query: Query, limit: int) -> list[Recorded]:
     return await rows.all(LIST, **columns(query), limit=limit)
-
-
-def _uuid(text: str) -> UUID | None:
-    """Read a request id; callers may have given another text than a uuid."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medport.center.v1 import consumers_pb2 as pb
 from medport.center.v1 import consumers_pb2_grpc as rpc
 
-from center_svc.repositories.consumers import record
+from center_svc.repositories.consumers import keep
 from chassis.clock import Clock
 from chassis.consumers import Consumers
 from chassis.paging import Paging
@@ -14,7 +14,7 @@ from chassis.unit_of_work import Database
 
 class ConsumerServicer(rpc.ConsumerServiceServicer):
     def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
-        self._consumers = Consumers(database, clock, paging, record)
+        self._consumers = Consumers(database, clock, paging, keep)
 
     async def ListConsumers(
         self, request: pb.ListConsumersRequest, context: object

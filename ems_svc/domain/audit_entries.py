@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
 from chassis.vocabulary import ActorKind, AuditOutcome
@@ -25,5 +26,5 @@ class AuditEntry:
     outcome: AuditOutcome
     reason: str | None
     occurred_at: datetime
-    ip_address: str | None
+    ip_address: IPv4Address | IPv6Address | None
     request_id: UUID | None

@@ -224,6 +224,6 @@ def _audited(event: e.AccessAudited) -> audit_entries_pb2.AccessAudited:
         outcome=number(vocabulary_pb2.AuditOutcome, entry.outcome),
         reason=entry.reason or "",
         occur_time=timestamp(entry.occurred_at),
-        ip_address=entry.ip_address or "",
+        ip_address=str(entry.ip_address or ""),
         request_id=str(entry.request_id or ""),
     )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from medport.ems.events.v1.audit_entries_pb2 import AccessAudited as Announced
 from sqlalchemy import insert
 
 from chassis import call, ids
+from chassis.audit_entries import ACTORS, uuid_of
+from chassis.audit_rows import AuditRows
 from chassis.clock import utc_now
 from chassis.sql import columns, compiled
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import ActorKind, AuditOutcome
 from ems_svc.domain.audit_entries import AuditEntry
 from ems_svc.domain.events import AccessAudited
-from ems_svc.tables import metadata
+from ems_svc.tables import TENANT, metadata
 
 ADD = compiled(insert(metadata.tables["audit_entry"]))
 
-_KINDS = {
-    "hospital": ActorKind.HOSPITAL_USER,
-    "ems": ActorKind.EMS_USER,
-    "center": ActorKind.CENTER_USER,
-}
+# What the chassis has to tell: logins, refusals, operators' decisions.
+keep = AuditRows(metadata, TENANT, Announced).keep
 
 
 async def record(
@@ -34,7 +34,7 @@ async def record(
         agency_id=agency_id,
         id=ids.new(),
         user_id=principal.user_id if principal else None,
-        actor_kind=_KINDS.get(principal.silo if principal else "", ActorKind.SYSTEM),
+        actor_kind=ACTORS.get(principal.silo if principal else "", ActorKind.SYSTEM),
         action=current.method.rpartition("/")[2] if current else "System",
         entity_type=entity_type,
         entity_id=entity_id,
@@ -42,16 +42,8 @@ async def record(
         outcome=AuditOutcome.ALLOWED,
         reason=None,
         occurred_at=utc_now(),
-        ip_address=None,
-        request_id=_uuid(current.request_id) if current else None,
+        ip_address=current.client_address if current else None,
+        request_id=uuid_of(current.request_id) if current else None,
     )
     await uow.execute(ADD, **columns(entry))
     return AccessAudited(entry)
-
-
-def _uuid(text: str) -> UUID | None:
-    """Return a caller's request id, if it is the kind that the column takes."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

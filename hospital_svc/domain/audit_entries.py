@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -25,5 +26,5 @@ class AuditEntry:
     outcome: AuditOutcome = AuditOutcome.ALLOWED
     reason: str | None = None
     occurred_at: datetime
-    ip_address: str | None
+    ip_address: IPv4Address | IPv6Address | None
     request_id: UUID | None

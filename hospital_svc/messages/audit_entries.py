@@ -29,7 +29,7 @@ def audited(entry: AuditEntry) -> Announcement:
             outcome=number(words.AuditOutcome, entry.outcome),
             reason=entry.reason or "",
             occur_time=timestamp(entry.occurred_at),
-            ip_address=entry.ip_address or "",
+            ip_address=str(entry.ip_address or ""),
             request_id=str(entry.request_id or ""),
         ),
         subject=f"audit_entries/{entry.id}",

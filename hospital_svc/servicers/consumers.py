@@ -9,12 +9,12 @@ from chassis.clock import Clock
 from chassis.consumers import Consumers
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
-from hospital_svc.repositories.consumers import record
+from hospital_svc.repositories.consumers import keep
 
 
 class ConsumerServicer(rpc.ConsumerServiceServicer):
     def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
-        self._consumers = Consumers(database, clock, paging, record)
+        self._consumers = Consumers(database, clock, paging, keep)
 
     async def ListConsumers(
         self, request: pb.ListConsumersRequest, context: object

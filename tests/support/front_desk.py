@@ -24,11 +24,14 @@ from medport.hospital.v1 import sessions_pb2, sessions_pb2_grpc, users_pb2_grpc
 from chassis import passwords, server
 from chassis.channels import CHANNEL
 from chassis.identity import Identity
+from chassis.minting import SigningKey, mint, process
 from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.pool import pool
 from chassis.server import Build, Kit, Process
+from chassis.tokens import IDENTITY
 from chassis.unit_of_work import Database
+from hospital_svc.repositories.audit_entries import keep
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.users import UserServicer
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"  # noqa: S105 - known to everybody who reads this
 SECRET = bytes(range(32))
+ROUTER = SigningKey(silo="router", name=IDENTITY, private_key=Ed25519PrivateKey.generate())
+
+Metadata = tuple[tuple[str, str], ...]
 
 _HOSPITAL = """
 INSERT INTO hospital (hospital_id, service_id, name, status) VALUES (%s, %s, 'Mercy', 'ACTIVE')
@@ -99,7 +105,7 @@ class Desk:
         self, token: str, audience: Silo.ValueType = SILO_HOSPITAL, address: str | None = None
     ) -> sessions_pb2.RefreshSessionResponse:
         request = sessions_pb2.RefreshSessionRequest(refresh_token=token, audience=audience)
-        metadata = (("x-forwarded-for", address),) if address else ()
+        metadata = routed(address, self.clock.now) if address else ()
         return await self.sessions.RefreshSession(request, metadata=metadata)
 
     def sql(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -112,6 +118,12 @@ class Desk:
 def hashed() -> str:
     """Return the PASSWORD's hash, which takes its time to make: once per process."""
     return passwords._hash(PASSWORD.encode())
+
+
+def routed(address: str, now: datetime) -> Metadata:
+    """Return what the router adds to the call of a client at ``address``."""
+    proof = mint(ROUTER, process("router"), "hospital", now).bearer
+    return (("x-forwarded-for", address), ("x-medport-router", proof))
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
@@ -131,8 +143,9 @@ def identity_on(database: Database, clock: Clock) -> Identity:
         database,
         secret=SECRET,
         identity=pem(),
-        peers={},
+        peers={"router": ROUTER.private_key.public_key().public_bytes_raw()},
         published=SigningKeyPublished,
+        keep=keep,
         clock=clock,
     )
 
@@ -183,8 +196,10 @@ async def desk(dsn: str) -> AsyncIterator[Desk]:
                 lambda to: users_pb2_grpc.add_UserServiceServicer_to_server(users, to),
             ],
             authenticate=identity.verifier.verify,
+            guards=identity.guards,
             database=database,
             timers=identity.timers,
+            parts=[identity.denials],
         )
 
     async with serving(dsn, "hospital", clock, compose) as channel:

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from medport.center.v1 import audit_log_pb2
 from medport.common.v1 import vocabulary_pb2 as words
+from medport.common.v1.vocabulary_pb2 import AUDIT_OUTCOME_DENIED
 from medport.hospital.events.v1.audit_entries_pb2 import AccessAudited
 
 from chassis.clock import timestamp
@@ -39,7 +40,8 @@ async def test_the_administrator_decides_and_the_chain_tells_why(silo: Center) -
 
     listing = audit_log_pb2.ListAuditLogsRequest()
     listing.filter.actions.append("ResumeConsumer")
-    (entry,) = (await silo.audit.ListAuditLogs(listing, metadata=admin)).audit_logs
+    denied, entry = (await silo.audit.ListAuditLogs(listing, metadata=admin)).audit_logs
+    assert (denied.outcome, denied.reason) == (AUDIT_OUTCOME_DENIED, "PERMISSION_DENIED")
     assert (entry.reason, entry.organization_id, entry.entity_id) == (WHY, "", "")
     assert (entry.entity_type, entry.source_silo) == ("consumer", words.SILO_CENTER)
     async with database_on(silo.dsn) as database:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.metadata import address
+from chassis.addresses import of_peer
 from router.policies import (
     CALLS_PER_CHANNEL,
     CHANNELS,
@@ -78,4 +78,4 @@ def test_no_channel_can_be_asked_for_more_calls_than_a_silo_takes() -> None:
     ],
 )
 def test_addresses_are_read_from_peers(peer: str, expected: str) -> None:
-    assert address(peer) == expected
+    assert of_peer(peer) == expected
