@@ -69,7 +69,7 @@ from ems_svc.servicers.transport_bids import BidServicer
 from ems_svc.servicers.unit_availability import UnitAvailabilityServicer
 from ems_svc.servicers.units import UnitServicer
 from ems_svc.servicers.users import UserServicer
-from ems_svc.timers import idempotency_keys
+from ems_svc.timers import idempotency_keys, unit_locations
 from ems_svc.timers.awards import AwardDeadlines
 from ems_svc.timers.transport_bids import BidExpiries
 
@@ -102,6 +102,7 @@ def compose(kit: Kit) -> Silo:
             Reaction(AwardDeadlines()),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
             Mailing(notifications.mail, settings.mail),
+            every(unit_locations.SECONDS, unit_locations.sweep),
         ],
         parts=[publishing, followers, identity.denials],
     )
@@ -215,4 +216,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0006", compose=compose)
+BUILD = Build(name="ems", revision="0007", compose=compose)

@@ -66,6 +66,14 @@ KEYS = {
         category="routing",
         description="By how much roads are longer than the great circle.",
     ),
+    "location.retention_days": Key(
+        value_type=ConfigurationValueType.DECIMAL,
+        default="30",
+        least=Decimal(1),
+        most=Decimal(3650),
+        category="location",
+        description="For how many days it is kept where units were.",
+    ),
     "award.confirm": Key(
         value_type=ConfigurationValueType.TEXT,
         default="automatic",

@@ -33,7 +33,12 @@ def haversine_miles(a: Place, b: Place) -> float:
 
 def road_miles(a: Place, b: Place, factor: Decimal = ROAD_FACTOR) -> float:
     """Estimate miles by road, to a tenth, half up."""
-    miles = Decimal(haversine_miles(a, b)) * factor
+    return by_road(haversine_miles(a, b), factor)
+
+
+def by_road(great_circle_miles: float, factor: Decimal) -> float:
+    """Estimate miles by road, to a tenth, half up."""
+    miles = Decimal(great_circle_miles) * factor
     return float(miles.quantize(Decimal("0.1"), ROUND_HALF_UP))
 
 

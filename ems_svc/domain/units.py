@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from chassis.errors import AlreadyExists, FailedPrecondition
 from chassis.vocabulary import JobStatus, TransportLevel, UnitStatus, UnitType
+from ems_svc.domain.distances import Place
 from ems_svc.domain.events import UnitStatusChanged, UnitUpdated
 from ems_svc.domain.levels import effective, suffices
 from ems_svc.domain.unit_availability import UnitAvailability
@@ -157,6 +158,24 @@ class Unit:
             row_version=self.row_version + 1,
         )
         return unit, UnitStatusChanged(unit, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which units are looked for, and where; no ``statuses``: those that could take a job now."""
+
+    place: Place
+    radius_miles: float
+    level: TransportLevel
+    capabilities: Sequence[str]
+    statuses: Collection[str]
+
+    def admits(self, unit: Unit, *, is_on_shift: bool) -> bool:
+        if not unit.qualifies(self.level, self.capabilities):
+            return False
+        if self.statuses:
+            return unit.current_status in self.statuses
+        return is_on_shift and unit.current_status is UnitStatus.AVAILABLE
 
 
 def create(

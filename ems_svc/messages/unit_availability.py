@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from google.type.interval_pb2 import Interval
 from medport.common.v1 import vocabulary_pb2
 from medport.ems.v1 import unit_availability_pb2 as pb
 
@@ -41,11 +39,3 @@ def values(given: pb.UnitAvailability) -> dict[str, Any]:
         "end_at": instant(given.end_time) if given.HasField("end_time") else None,
         "notes": given.notes or None,
     }
-
-
-def ends(given: Interval) -> tuple[datetime | None, datetime | None]:
-    """Return from when and until when a filter looks; None: for ever."""
-    return (
-        instant(given.start_time) if given.HasField("start_time") else None,
-        instant(given.end_time) if given.HasField("end_time") else None,
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,22 +11,23 @@ from medport.common.v1 import vocabulary_pb2
 from medport.ems.v1 import units_pb2 as pb
 
 from chassis.clock import instant, timestamp
-from chassis.vocabulary import Capability, UnitType
+from chassis.vocabulary import Capability, TransportLevel, UnitStatus, UnitType
 from chassis.wire import member, number, place
+from ems_svc.domain.distances import Place
 from ems_svc.domain.unit_availability import UnitAvailability
-from ems_svc.domain.unit_locations import UnitLocation
-from ems_svc.domain.units import Unit
+from ems_svc.domain.unit_locations import PastLocation, Taken, UnitLocation, is_stale
+from ems_svc.domain.units import Unit, Wanted
 from ems_svc.messages import words
 
 
 def shown(
-    value: Unit, location: UnitLocation | None, begun: UnitAvailability | None, at: datetime
+    value: Unit, where: UnitLocation | None, begun: UnitAvailability | None, at: datetime
 ) -> pb.Unit:
     """Show a unit with its place and whether it is on shift, ``at`` a moment."""
     given = unit(value)
     given.is_on_shift = value.is_on_shift(begun, at)
-    if location is not None:
-        given.current_location.CopyFrom(_location(location, at))
+    if where is not None:
+        given.current_location.CopyFrom(location(where, at))
     return given
 
 
@@ -79,9 +81,38 @@ def fix(given: pb.ReportLocationRequest, agency_id: UUID, at: datetime) -> UnitL
     )
 
 
-def _location(location: UnitLocation, at: datetime) -> pb.UnitLocation:
+def location(value: UnitLocation | PastLocation, at: datetime) -> pb.UnitLocation:
+    """Show where a unit was; ``at`` tells how old that is."""
     return pb.UnitLocation(
-        location=place(location.latitude, location.longitude),
-        fix_time=timestamp(location.fix_at),
-        is_stale=location.is_stale(at),
+        location=place(value.latitude, value.longitude),
+        fix_time=timestamp(value.fix_at),
+        is_stale=is_stale(value.fix_at, at),
+        receive_time=timestamp(value.received_at),
     )
+
+
+def wanted(request: pb.ListNearbyUnitsRequest) -> Wanted:
+    given, level = request.filter, request.filter.transport_level
+    return Wanted(
+        place=Place(request.location.latitude, request.location.longitude),
+        radius_miles=request.radius_miles,
+        level=words.level_of(level) if level else TransportLevel.OTHER,
+        capabilities=words.names_of(
+            Capability, vocabulary_pb2.Capability, given.required_capabilities
+        ),
+        statuses=words.names_of(UnitStatus, vocabulary_pb2.UnitStatus, given.statuses),
+    )
+
+
+def report(taken: Counter[Taken]) -> pb.ReportLocationResponse:
+    return pb.ReportLocationResponse(
+        accepted_count=taken[Taken.ACCEPTED] + taken[Taken.KEPT],
+        outdated_count=taken[Taken.OUTDATED],
+        future_count=taken[Taken.FUTURE],
+        kept_count=taken[Taken.KEPT],
+    )
+
+
+def nearby(given: pb.Unit, distance_miles: float, drive: timedelta) -> pb.NearbyUnit:
+    minutes = int(drive.total_seconds() // 60)
+    return pb.NearbyUnit(unit=given, distance_miles=distance_miles, estimated_minutes=minutes)

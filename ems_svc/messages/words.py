@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from google.type.interval_pb2 import Interval
 from medport.common.v1 import vocabulary_pb2 as words
 
+from chassis.clock import instant
 from chassis.errors import EtagMismatch
 from chassis.vocabulary import BidStatus, JobStatus, TransportLevel, UnitStatus
 from chassis.wire import Member, member
@@ -63,3 +66,11 @@ def must_match(given: str, row_version: int) -> None:
 
 def optional_id(given: str) -> UUID | None:
     return UUID(given) if given else None
+
+
+def ends(given: Interval) -> tuple[datetime | None, datetime | None]:
+    """Return from when and until when a filter looks; None: for ever."""
+    return (
+        instant(given.start_time) if given.HasField("start_time") else None,
+        instant(given.end_time) if given.HasField("end_time") else None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from chassis.copies import Copies
 from chassis.sql import compiled
 from chassis.unit_of_work import Rows
 from ems_svc.domain.distances import ROAD_FACTOR
+from ems_svc.domain.unit_locations import LOCATION_RETENTION
 from ems_svc.tables import metadata
 
 _configuration = metadata.tables["system_configuration_copy"]
@@ -40,6 +42,12 @@ async def road_factor(rows: Rows) -> Decimal:
     """Return by how much roads are longer than the great circle: ``routing.road_factor``."""
     row = await rows.optional(VALUE, keys=["routing.road_factor"])
     return Decimal(row["value"]) if row else ROAD_FACTOR
+
+
+async def location_retention(rows: Rows) -> timedelta:
+    """Return for how long it is kept where units were: ``location.retention_days``."""
+    row = await rows.optional(VALUE, keys=["location.retention_days"])
+    return timedelta(days=float(row["value"])) if row else LOCATION_RETENTION
 
 
 async def confirms_by_hand(rows: Rows, agency_id: UUID) -> bool:

@@ -10,27 +10,30 @@ from ems_svc.domain.arrivals import Way
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.distances import Place
 from ems_svc.domain.events import Event, UnitLocationReported
-from ems_svc.domain.unit_locations import UnitLocation
+from ems_svc.domain.unit_locations import Taken, UnitLocation
 from ems_svc.repositories import (
     agencies,
     assignments,
     center_copies,
     facility_directory,
     offered_trips,
+    unit_location_history,
     unit_locations,
     units,
 )
 
 
-async def move(uow: UnitOfWork, fix: UnitLocation, at: datetime) -> tuple[bool, list[Event]]:
-    """Keep a fix if it is the newest; say whether it was, and what to announce."""
+async def move(uow: UnitOfWork, fix: UnitLocation, at: datetime) -> tuple[Taken, list[Event]]:
+    """Take a fix if it is the newest; say what became of it, and what to announce."""
     job = await assignments.lock_of_unit(uow, fix.agency_id, fix.unit_id)
     await units.get(uow, fix.agency_id, fix.unit_id)
     location = await unit_locations.move(uow, fix)
     if location is None:
-        return False, []
+        return Taken.OUTDATED, []
+    is_kept = await unit_location_history.keep(uow, location)
+    taken = Taken.KEPT if is_kept else Taken.ACCEPTED
     if job is None:
-        return True, []
+        return taken, []
     events: list[Event] = []
     if location.is_due(at):
         location = location.announced(at)
@@ -39,7 +42,7 @@ async def move(uow: UnitOfWork, fix: UnitLocation, at: datetime) -> tuple[bool, 
     if expected := await _expected(uow, job, location.place, at):
         events.append(expected[1])
         await assignments.save(uow, expected[0])
-    return True, events
+    return taken, events
 
 
 async def depart(uow: UnitOfWork, job: Assignment, at: datetime) -> tuple[Assignment, list[Event]]:

@@ -50,7 +50,7 @@ class UnitAvailabilityServicer(rpc.UnitAvailabilityServiceServicer):
         agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
         rows, given = self._database.read(agency_id), request.filter
         asked, own = words.optional_id(given.unit_id), await crews.own_unit(rows, agency_id)
-        since_at, until_at = messages.ends(given.time)
+        since_at, until_at = words.ends(given.time)
         found = await unit_availability.list_latest(
             rows,
             agency_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 from medport.common.v1 import vocabulary_pb2
@@ -16,22 +18,28 @@ from chassis.unit_of_work import Database
 from chassis.vocabulary import UnitStatus
 from chassis.wire import member
 from ems_svc.domain import units as rules
+from ems_svc.domain.distances import by_road, driving
+from ems_svc.domain.unit_locations import Taken
 from ems_svc.messages import masks, words
 from ems_svc.messages import units as messages
 from ems_svc.messages.announcements import announce
 from ems_svc.repositories import (
     agencies,
     audit_entries,
+    center_copies,
     crews,
     matching,
     offered_trips,
     tracking,
     unit_availability,
+    unit_location_history,
     units,
 )
-from ems_svc.unit_views import show, show_one
+from ems_svc.unit_views import near, show, show_one
 
 FIRST = UUID(int=0)  # no id lies before it
+NEAREST = (-1.0, FIRST)  # no unit is nearer
+LAST = datetime(9999, 1, 1, tzinfo=UTC)  # no unit was anywhere later
 
 
 class UnitServicer(rpc.UnitServiceServicer):
@@ -140,18 +148,60 @@ class UnitServicer(rpc.UnitServiceServicer):
         self, requests: AsyncIterator[pb.ReportLocationRequest], context: object
     ) -> pb.ReportLocationResponse:
         """Keep each position in a transaction of its own: the stream's end commits nothing."""
-        accepted = 0
+        taken = Counter[Taken]()
         async for request in requests:
             agency_id, now = auth.tenant(request.agency_id), self._clock()
             fix = messages.fix(request, agency_id, now)
             if fix.is_from_the_future(now):
+                taken[Taken.FUTURE] += 1
                 continue
             await self._must_crew(agency_id, fix.unit_id)
             async with self._database.begin(agency_id) as uow:
-                moved, events = await tracking.move(uow, fix, now)
+                became, events = await tracking.move(uow, fix, now)
                 announce(uow, events)
-            accepted += moved
-        return pb.ReportLocationResponse(accepted_count=accepted)
+            taken[became] += 1
+        return messages.report(taken)
+
+    async def ListNearbyUnits(
+        self, request: pb.ListNearbyUnitsRequest, context: object
+    ) -> pb.ListNearbyUnitsResponse:
+        agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
+        rows, now = self._database.read(agency_id), self._clock()
+        found = await near(rows, agency_id, messages.wanted(request), now)
+        after = (float(page.after[0]), UUID(page.after[1])) if page.after else NEAREST
+        left = [(miles, unit) for miles, unit in found if (miles, unit.id) > after]
+        chosen, token = page.cut(left, lambda each: (repr(each[0]), each[1].id))
+        shown = await show(rows, agency_id, [unit for _, unit in chosen], now)
+        factor = await center_copies.road_factor(rows)
+        return pb.ListNearbyUnitsResponse(
+            nearby_units=[
+                messages.nearby(unit, miles, driving(by_road(miles, factor)))
+                for (miles, _), unit in zip(chosen, shown, strict=True)
+            ],
+            next_page_token=token,
+        )
+
+    async def ListUnitLocations(
+        self, request: pb.ListUnitLocationsRequest, context: object
+    ) -> pb.ListUnitLocationsResponse:
+        agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
+        id, rows, now = UUID(request.unit_id), self._database.read(agency_id), self._clock()
+        await self._must_crew(agency_id, id)
+        await units.get(rows, agency_id, id)
+        since_at, until_at = words.ends(request.filter.fix_time)
+        found = await unit_location_history.list_newest(
+            rows,
+            agency_id,
+            id,
+            since_at=since_at,
+            until_at=until_at,
+            before_at=datetime.fromisoformat(page.after[0]) if page.after else LAST,
+            limit=page.fetch,
+        )
+        shown, token = page.cut(found, lambda each: (each.fix_at,))
+        return pb.ListUnitLocationsResponse(
+            unit_locations=[messages.location(each, now) for each in shown], next_page_token=token
+        )
 
     async def _must_crew(self, agency_id: UUID, unit_id: UUID) -> None:
         """Refuse a crew another unit than its own, as if there were none."""

@@ -10,7 +10,14 @@ from ems_svc.tables.shared import (
     stored,
 )
 from ems_svc.tables.trips import assignment, available_trip, offered_trip, transport_bid
-from ems_svc.tables.units import ems_route, ems_route_stop, unit, unit_availability, unit_location
+from ems_svc.tables.units import (
+    ems_route,
+    ems_route_stop,
+    unit,
+    unit_availability,
+    unit_location,
+    unit_location_history,
+)
 
 __all__ = [
     "EXEMPT_FROM_ROW_SECURITY",
@@ -32,4 +39,5 @@ __all__ = [
     "unit",
     "unit_availability",
     "unit_location",
+    "unit_location_history",
 ]

@@ -81,6 +81,21 @@ unit_location = Table(
 )
 
 
+# What is kept of the positions that units reported: for maps, disputes and bills.
+unit_location_history = Table(
+    "unit_location_history",
+    metadata,
+    column("agency_id", primary_key=True),
+    column("unit_id", primary_key=True),
+    column("fix_at", primary_key=True),
+    column("latitude"),
+    column("longitude"),
+    column("received_at", default=NOW),
+    to("unit", "unit_id"),
+    Index("unit_location_history_age", "agency_id", "fix_at"),
+)
+
+
 unit_availability = Table(
     "unit_availability",
     metadata,

@@ -26,12 +26,13 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import interval_pb2 as google_dot_type_dot_interval__pb2
 from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedport/ems/v1/units.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xa3\x08\n\x04Unit\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\x0bunit_number\x18\x03 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18\x14\x32\n^[^\\x00]*$\x12\x39\n\x04type\x18\x04 \x01(\x0e\x32\x1b.medport.common.v1.UnitTypeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x45\n\ncrew_level\x18\x05 \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12L\n\x0c\x63\x61pabilities\x18\x06 \x03(\x0e\x32\x1d.medport.common.v1.CapabilityB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0e\x63urrent_status\x18\x07 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x04\xe2\x41\x01\x03\x12#\n\x15\x63urrent_assignment_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x10\x63urrent_location\x18\t \x01(\x0b\x32\x1c.medport.ems.v1.UnitLocationB\x04\xe2\x41\x01\x03\x12P\n\x10shift_start_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xe2\x41\x01\x01\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\x12N\n\x0eshift_end_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xe2\x41\x01\x01\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x17\n\tis_active\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x0f\x65\x66\x66\x65\x63tive_level\x18\x10 \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x04\xe2\x41\x01\x03\x12\x19\n\x0bis_on_shift\x18\x11 \x01(\x08\x42\x04\xe2\x41\x01\x03:\xb5\x01\xbaH\xb1\x01\x1a\xae\x01\n\x14shift_end_time.order\x12-shift_end_time must be after shift_start_time\x1ag!has(this.shift_start_time) || !has(this.shift_end_time) || this.shift_end_time > this.shift_start_time\"\x87\x01\n\x0cUnitLocation\x12+\n\x08location\x18\x01 \x01(\x0b\x32\x13.google.type.LatLngB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x66ix_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08is_stale\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\"P\n\x0eGetUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\";\n\x0fGetUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"u\n\nUnitFilter\x12H\n\x08statuses\x18\x01 \x03(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x0finclude_retired\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xb3\x01\n\x10ListUnitsRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1a.medport.ems.v1.UnitFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"]\n\x11ListUnitsResponse\x12)\n\x05units\x18\x01 \x03(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x86\x01\n\x11\x43reateUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x04unit\x18\x02 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12\x43reateUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x8e\x03\n\x11UpdateUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x04unit\x18\x03 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\xbd\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x8b\x01\xe2\x41\x01\x02\xbaH\x83\x01\xba\x01}\n\x05paths\x12\x1cmust name at least one field\x1aVthis.paths.size() > 0 && this.paths.size() <= 50 && this.paths.all(p, p.size() <= 100)\xc8\x01\x01\x12\'\n\x04\x65tag\x18\x05 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12UpdateUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x9c\x01\n\x11RetireUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x04\x65tag\x18\x03 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x10r\x0e\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12RetireUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x8f\x02\n\x14SetUnitStatusRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x45\n\x06status\x18\x03 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x16\xe2\x41\x01\x02\xbaH\x0f\x82\x01\x0c\x10\x01\x18\x01\x18\x07\x18\x08\x18\t\x18\n\x12\'\n\x05notes\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$\x12%\n\x04\x65tag\x18\x05 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x10r\x0e\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"A\n\x15SetUnitStatusResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\xf5\x02\n\x15ReportLocationRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\xce\x01\n\x08location\x18\x03 \x01(\x0b\x32\x13.google.type.LatLngB\xa6\x01\xe2\x41\x01\x02\xbaH\x9e\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\xc8\x01\x01\x12K\n\x08\x66ix_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1d\xe2\x41\x01\x02\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\"6\n\x16ReportLocationResponse\x12\x1c\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\x87\x06\n\x0bUnitService\x12j\n\x07GetUnit\x12\x1e.medport.ems.v1.GetUnitRequest\x1a\x1f.medport.ems.v1.GetUnitResponse\"\x1e\x90\x02\x01\xca\xd5\"\x17\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03\x12\x06\n\x02\x08\t\x10\x06\x12p\n\tListUnits\x12 .medport.ems.v1.ListUnitsRequest\x1a!.medport.ems.v1.ListUnitsResponse\"\x1e\x90\x02\x01\xca\xd5\"\x17\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03\x12\x06\n\x02\x08\t\x10\x06\x12\x64\n\nCreateUnit\x12!.medport.ems.v1.CreateUnitRequest\x1a\".medport.ems.v1.CreateUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12\x64\n\nUpdateUnit\x12!.medport.ems.v1.UpdateUnitRequest\x1a\".medport.ems.v1.UpdateUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12\x64\n\nRetireUnit\x12!.medport.ems.v1.RetireUnitRequest\x1a\".medport.ems.v1.RetireUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12m\n\rSetUnitStatus\x12$.medport.ems.v1.SetUnitStatusRequest\x1a%.medport.ems.v1.SetUnitStatusResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12y\n\x0eReportLocation\x12%.medport.ems.v1.ReportLocationRequest\x1a&.medport.ems.v1.ReportLocationResponse\"\x16\x90\x02\x02\xca\xd5\"\x0f\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amedport/ems/v1/units.proto\x12\x0emedport.ems.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/type/interval.proto\x1a\x18google/type/latlng.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xa3\x08\n\x04Unit\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tagency_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\x0bunit_number\x18\x03 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18\x14\x32\n^[^\\x00]*$\x12\x39\n\x04type\x18\x04 \x01(\x0e\x32\x1b.medport.common.v1.UnitTypeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x45\n\ncrew_level\x18\x05 \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12L\n\x0c\x63\x61pabilities\x18\x06 \x03(\x0e\x32\x1d.medport.common.v1.CapabilityB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0e\x63urrent_status\x18\x07 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x04\xe2\x41\x01\x03\x12#\n\x15\x63urrent_assignment_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x10\x63urrent_location\x18\t \x01(\x0b\x32\x1c.medport.ems.v1.UnitLocationB\x04\xe2\x41\x01\x03\x12P\n\x10shift_start_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xe2\x41\x01\x01\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\x12N\n\x0eshift_end_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xe2\x41\x01\x01\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x17\n\tis_active\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x0f\x65\x66\x66\x65\x63tive_level\x18\x10 \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x04\xe2\x41\x01\x03\x12\x19\n\x0bis_on_shift\x18\x11 \x01(\x08\x42\x04\xe2\x41\x01\x03:\xb5\x01\xbaH\xb1\x01\x1a\xae\x01\n\x14shift_end_time.order\x12-shift_end_time must be after shift_start_time\x1ag!has(this.shift_start_time) || !has(this.shift_end_time) || this.shift_end_time > this.shift_start_time\"\xbf\x01\n\x0cUnitLocation\x12+\n\x08location\x18\x01 \x01(\x0b\x32\x13.google.type.LatLngB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x66ix_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08is_stale\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0creceive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"P\n\x0eGetUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\";\n\x0fGetUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"u\n\nUnitFilter\x12H\n\x08statuses\x18\x01 \x03(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x0finclude_retired\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xb3\x01\n\x10ListUnitsRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1a.medport.ems.v1.UnitFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"]\n\x11ListUnitsResponse\x12)\n\x05units\x18\x01 \x03(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x86\x01\n\x11\x43reateUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x04unit\x18\x02 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12\x43reateUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x8e\x03\n\x11UpdateUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x04unit\x18\x03 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\xbd\x01\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x8b\x01\xe2\x41\x01\x02\xbaH\x83\x01\xba\x01}\n\x05paths\x12\x1cmust name at least one field\x1aVthis.paths.size() > 0 && this.paths.size() <= 50 && this.paths.all(p, p.size() <= 100)\xc8\x01\x01\x12\'\n\x04\x65tag\x18\x05 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x10\x01\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12UpdateUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x9c\x01\n\x11RetireUnitRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x04\x65tag\x18\x03 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x10r\x0e\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\">\n\x12RetireUnitResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\x8f\x02\n\x14SetUnitStatusRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x45\n\x06status\x18\x03 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x16\xe2\x41\x01\x02\xbaH\x0f\x82\x01\x0c\x10\x01\x18\x01\x18\x07\x18\x08\x18\t\x18\n\x12\'\n\x05notes\x18\x04 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$\x12%\n\x04\x65tag\x18\x05 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x10r\x0e\x18@2\n^[^\\x00]*$\x12 \n\nrequest_id\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"A\n\x15SetUnitStatusResponse\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\"\xf5\x02\n\x15ReportLocationRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\xce\x01\n\x08location\x18\x03 \x01(\x0b\x32\x13.google.type.LatLngB\xa6\x01\xe2\x41\x01\x02\xbaH\x9e\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\xc8\x01\x01\x12K\n\x08\x66ix_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1d\xe2\x41\x01\x02\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\"\x8a\x01\n\x16ReportLocationResponse\x12\x1c\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0eoutdated_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x66uture_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nkept_count\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\xc5\x03\n\x16ListNearbyUnitsRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\xce\x01\n\x08location\x18\x02 \x01(\x0b\x32\x13.google.type.LatLngB\xa6\x01\xe2\x41\x01\x02\xbaH\x9e\x01\xba\x01\x97\x01\n\x07lat_lng\x12$must be a place on earth, in degrees\x1a\x66this.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\xc8\x01\x01\x12\x33\n\x0cradius_miles\x18\x03 \x01(\x01\x42\x1d\xe2\x41\x01\x02\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00@\x7f@!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x36\n\x06\x66ilter\x18\x04 \x01(\x0b\x32 .medport.ems.v1.NearbyUnitFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x06 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"\xfd\x01\n\x10NearbyUnitFilter\x12H\n\x0ftransport_level\x18\x01 \x01(\x0e\x32!.medport.common.v1.TransportLevelB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12U\n\x15required_capabilities\x18\x02 \x03(\x0e\x32\x1d.medport.common.v1.CapabilityB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12H\n\x08statuses\x18\x03 \x03(\x0e\x32\x1d.medport.common.v1.UnitStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"u\n\nNearbyUnit\x12(\n\x04unit\x18\x01 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x64istance_miles\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x65stimated_minutes\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"p\n\x17ListNearbyUnitsResponse\x12\x36\n\x0cnearby_units\x18\x01 \x03(\x0b\x32\x1a.medport.ems.v1.NearbyUnitB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x91\x04\n\x12UnitLocationFilter\x12\xfa\x03\n\x08\x66ix_time\x18\x01 \x01(\x0b\x32\x15.google.type.IntervalB\xd0\x03\xe2\x41\x01\x01\xbaH\xc8\x03\xba\x01\xc4\x03\n\x0einterval.order\x12Kmust not end before it starts, and must lie between the years 2000 and 2200\x1a\xe4\x02(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)\"\xe2\x01\n\x18ListUnitLocationsRequest\x12\x1f\n\tagency_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07unit_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\".medport.ems.v1.UnitLocationFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x05 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"v\n\x19ListUnitLocationsResponse\x12:\n\x0eunit_locations\x18\x01 \x03(\x0b\x32\x1c.medport.ems.v1.UnitLocationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xff\x07\n\x0bUnitService\x12j\n\x07GetUnit\x12\x1e.medport.ems.v1.GetUnitRequest\x1a\x1f.medport.ems.v1.GetUnitResponse\"\x1e\x90\x02\x01\xca\xd5\"\x17\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03\x12\x06\n\x02\x08\t\x10\x06\x12p\n\tListUnits\x12 .medport.ems.v1.ListUnitsRequest\x1a!.medport.ems.v1.ListUnitsResponse\"\x1e\x90\x02\x01\xca\xd5\"\x17\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03\x12\x06\n\x02\x08\t\x10\x06\x12\x64\n\nCreateUnit\x12!.medport.ems.v1.CreateUnitRequest\x1a\".medport.ems.v1.CreateUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12\x64\n\nUpdateUnit\x12!.medport.ems.v1.UpdateUnitRequest\x1a\".medport.ems.v1.UpdateUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12\x64\n\nRetireUnit\x12!.medport.ems.v1.RetireUnitRequest\x1a\".medport.ems.v1.RetireUnitResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12m\n\rSetUnitStatus\x12$.medport.ems.v1.SetUnitStatusRequest\x1a%.medport.ems.v1.SetUnitStatusResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12y\n\x0eReportLocation\x12%.medport.ems.v1.ReportLocationRequest\x1a&.medport.ems.v1.ReportLocationResponse\"\x16\x90\x02\x02\xca\xd5\"\x0f\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03(\x01\x12s\n\x0fListNearbyUnits\x12&.medport.ems.v1.ListNearbyUnitsRequest\x1a\'.medport.ems.v1.ListNearbyUnitsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x04\x07\x10\x02\x12\x80\x01\n\x11ListUnitLocations\x12(.medport.ems.v1.ListUnitLocationsRequest\x1a).medport.ems.v1.ListUnitLocationsResponse\"\x16\x90\x02\x01\xca\xd5\"\x0f\x12\x06\n\x02\x04\x07\x10\x02\x12\x05\n\x01\x05\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,6 +81,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNITLOCATION'].fields_by_name['fix_time']._serialized_options = b'\342A\001\003'
   _globals['_UNITLOCATION'].fields_by_name['is_stale']._loaded_options = None
   _globals['_UNITLOCATION'].fields_by_name['is_stale']._serialized_options = b'\342A\001\003'
+  _globals['_UNITLOCATION'].fields_by_name['receive_time']._loaded_options = None
+  _globals['_UNITLOCATION'].fields_by_name['receive_time']._serialized_options = b'\342A\001\003'
   _globals['_GETUNITREQUEST'].fields_by_name['agency_id']._loaded_options = None
   _globals['_GETUNITREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETUNITREQUEST'].fields_by_name['unit_id']._loaded_options = None
@@ -158,6 +161,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTLOCATIONREQUEST'].fields_by_name['fix_time']._serialized_options = b'\342A\001\002\272H\026\262\001\020\032\006\010\200\262\370\204\0332\006\010\200\207\265\303\003\310\001\001'
   _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['accepted_count']._loaded_options = None
   _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['accepted_count']._serialized_options = b'\342A\001\003'
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['outdated_count']._loaded_options = None
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['outdated_count']._serialized_options = b'\342A\001\003'
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['future_count']._loaded_options = None
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['future_count']._serialized_options = b'\342A\001\003'
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['kept_count']._loaded_options = None
+  _globals['_REPORTLOCATIONRESPONSE'].fields_by_name['kept_count']._serialized_options = b'\342A\001\003'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['location']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['location']._serialized_options = b'\342A\001\002\272H\236\001\272\001\227\001\n\007lat_lng\022$must be a place on earth, in degrees\032fthis.latitude >= -90.0 && this.latitude <= 90.0 && this.longitude >= -180.0 && this.longitude <= 180.0\310\001\001'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['radius_miles']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['radius_miles']._serialized_options = b'\342A\001\002\272H\026\022\024\031\000\000\000\000\000@\177@!\000\000\000\000\000\000\000\000@\001'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTNEARBYUNITSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\021r\017\030\320\0172\n^[^\\x00]*$'
+  _globals['_NEARBYUNITFILTER'].fields_by_name['transport_level']._loaded_options = None
+  _globals['_NEARBYUNITFILTER'].fields_by_name['transport_level']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_NEARBYUNITFILTER'].fields_by_name['required_capabilities']._loaded_options = None
+  _globals['_NEARBYUNITFILTER'].fields_by_name['required_capabilities']._serialized_options = b'\342A\001\001\272H\020\222\001\r\020\024\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_NEARBYUNITFILTER'].fields_by_name['statuses']._loaded_options = None
+  _globals['_NEARBYUNITFILTER'].fields_by_name['statuses']._serialized_options = b'\342A\001\001\272H\020\222\001\r\020\024\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_NEARBYUNIT'].fields_by_name['unit']._loaded_options = None
+  _globals['_NEARBYUNIT'].fields_by_name['unit']._serialized_options = b'\342A\001\003'
+  _globals['_NEARBYUNIT'].fields_by_name['distance_miles']._loaded_options = None
+  _globals['_NEARBYUNIT'].fields_by_name['distance_miles']._serialized_options = b'\342A\001\003'
+  _globals['_NEARBYUNIT'].fields_by_name['estimated_minutes']._loaded_options = None
+  _globals['_NEARBYUNIT'].fields_by_name['estimated_minutes']._serialized_options = b'\342A\001\003'
+  _globals['_LISTNEARBYUNITSRESPONSE'].fields_by_name['nearby_units']._loaded_options = None
+  _globals['_LISTNEARBYUNITSRESPONSE'].fields_by_name['nearby_units']._serialized_options = b'\342A\001\003'
+  _globals['_LISTNEARBYUNITSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTNEARBYUNITSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_UNITLOCATIONFILTER'].fields_by_name['fix_time']._loaded_options = None
+  _globals['_UNITLOCATIONFILTER'].fields_by_name['fix_time']._serialized_options = b'\342A\001\001\272H\310\003\272\001\304\003\n\016interval.order\022Kmust not end before it starts, and must lie between the years 2000 and 2200\032\344\002(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)'
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['agency_id']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['agency_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['unit_id']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['unit_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\021r\017\030\320\0172\n^[^\\x00]*$'
+  _globals['_LISTUNITLOCATIONSRESPONSE'].fields_by_name['unit_locations']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSRESPONSE'].fields_by_name['unit_locations']._serialized_options = b'\342A\001\003'
+  _globals['_LISTUNITLOCATIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTUNITLOCATIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
   _globals['_UNITSERVICE'].methods_by_name['GetUnit']._loaded_options = None
   _globals['_UNITSERVICE'].methods_by_name['GetUnit']._serialized_options = b'\220\002\001\312\325\"\027\022\006\n\002\004\007\020\002\022\005\n\001\005\020\003\022\006\n\002\010\t\020\006'
   _globals['_UNITSERVICE'].methods_by_name['ListUnits']._loaded_options = None
@@ -172,40 +225,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNITSERVICE'].methods_by_name['SetUnitStatus']._serialized_options = b'\220\002\002\312\325\"\010\022\006\n\002\004\007\020\002'
   _globals['_UNITSERVICE'].methods_by_name['ReportLocation']._loaded_options = None
   _globals['_UNITSERVICE'].methods_by_name['ReportLocation']._serialized_options = b'\220\002\002\312\325\"\017\022\006\n\002\004\007\020\002\022\005\n\001\005\020\003'
-  _globals['_UNIT']._serialized_start=270
-  _globals['_UNIT']._serialized_end=1329
-  _globals['_UNITLOCATION']._serialized_start=1332
-  _globals['_UNITLOCATION']._serialized_end=1467
-  _globals['_GETUNITREQUEST']._serialized_start=1469
-  _globals['_GETUNITREQUEST']._serialized_end=1549
-  _globals['_GETUNITRESPONSE']._serialized_start=1551
-  _globals['_GETUNITRESPONSE']._serialized_end=1610
-  _globals['_UNITFILTER']._serialized_start=1612
-  _globals['_UNITFILTER']._serialized_end=1729
-  _globals['_LISTUNITSREQUEST']._serialized_start=1732
-  _globals['_LISTUNITSREQUEST']._serialized_end=1911
-  _globals['_LISTUNITSRESPONSE']._serialized_start=1913
-  _globals['_LISTUNITSRESPONSE']._serialized_end=2006
-  _globals['_CREATEUNITREQUEST']._serialized_start=2009
-  _globals['_CREATEUNITREQUEST']._serialized_end=2143
-  _globals['_CREATEUNITRESPONSE']._serialized_start=2145
-  _globals['_CREATEUNITRESPONSE']._serialized_end=2207
-  _globals['_UPDATEUNITREQUEST']._serialized_start=2210
-  _globals['_UPDATEUNITREQUEST']._serialized_end=2608
-  _globals['_UPDATEUNITRESPONSE']._serialized_start=2610
-  _globals['_UPDATEUNITRESPONSE']._serialized_end=2672
-  _globals['_RETIREUNITREQUEST']._serialized_start=2675
-  _globals['_RETIREUNITREQUEST']._serialized_end=2831
-  _globals['_RETIREUNITRESPONSE']._serialized_start=2833
-  _globals['_RETIREUNITRESPONSE']._serialized_end=2895
-  _globals['_SETUNITSTATUSREQUEST']._serialized_start=2898
-  _globals['_SETUNITSTATUSREQUEST']._serialized_end=3169
-  _globals['_SETUNITSTATUSRESPONSE']._serialized_start=3171
-  _globals['_SETUNITSTATUSRESPONSE']._serialized_end=3236
-  _globals['_REPORTLOCATIONREQUEST']._serialized_start=3239
-  _globals['_REPORTLOCATIONREQUEST']._serialized_end=3612
-  _globals['_REPORTLOCATIONRESPONSE']._serialized_start=3614
-  _globals['_REPORTLOCATIONRESPONSE']._serialized_end=3668
-  _globals['_UNITSERVICE']._serialized_start=3671
-  _globals['_UNITSERVICE']._serialized_end=4446
+  _globals['_UNITSERVICE'].methods_by_name['ListNearbyUnits']._loaded_options = None
+  _globals['_UNITSERVICE'].methods_by_name['ListNearbyUnits']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\004\007\020\002'
+  _globals['_UNITSERVICE'].methods_by_name['ListUnitLocations']._loaded_options = None
+  _globals['_UNITSERVICE'].methods_by_name['ListUnitLocations']._serialized_options = b'\220\002\001\312\325\"\017\022\006\n\002\004\007\020\002\022\005\n\001\005\020\003'
+  _globals['_UNIT']._serialized_start=298
+  _globals['_UNIT']._serialized_end=1357
+  _globals['_UNITLOCATION']._serialized_start=1360
+  _globals['_UNITLOCATION']._serialized_end=1551
+  _globals['_GETUNITREQUEST']._serialized_start=1553
+  _globals['_GETUNITREQUEST']._serialized_end=1633
+  _globals['_GETUNITRESPONSE']._serialized_start=1635
+  _globals['_GETUNITRESPONSE']._serialized_end=1694
+  _globals['_UNITFILTER']._serialized_start=1696
+  _globals['_UNITFILTER']._serialized_end=1813
+  _globals['_LISTUNITSREQUEST']._serialized_start=1816
+  _globals['_LISTUNITSREQUEST']._serialized_end=1995
+  _globals['_LISTUNITSRESPONSE']._serialized_start=1997
+  _globals['_LISTUNITSRESPONSE']._serialized_end=2090
+  _globals['_CREATEUNITREQUEST']._serialized_start=2093
+  _globals['_CREATEUNITREQUEST']._serialized_end=2227
+  _globals['_CREATEUNITRESPONSE']._serialized_start=2229
+  _globals['_CREATEUNITRESPONSE']._serialized_end=2291
+  _globals['_UPDATEUNITREQUEST']._serialized_start=2294
+  _globals['_UPDATEUNITREQUEST']._serialized_end=2692
+  _globals['_UPDATEUNITRESPONSE']._serialized_start=2694
+  _globals['_UPDATEUNITRESPONSE']._serialized_end=2756
+  _globals['_RETIREUNITREQUEST']._serialized_start=2759
+  _globals['_RETIREUNITREQUEST']._serialized_end=2915
+  _globals['_RETIREUNITRESPONSE']._serialized_start=2917
+  _globals['_RETIREUNITRESPONSE']._serialized_end=2979
+  _globals['_SETUNITSTATUSREQUEST']._serialized_start=2982
+  _globals['_SETUNITSTATUSREQUEST']._serialized_end=3253
+  _globals['_SETUNITSTATUSRESPONSE']._serialized_start=3255
+  _globals['_SETUNITSTATUSRESPONSE']._serialized_end=3320
+  _globals['_REPORTLOCATIONREQUEST']._serialized_start=3323
+  _globals['_REPORTLOCATIONREQUEST']._serialized_end=3696
+  _globals['_REPORTLOCATIONRESPONSE']._serialized_start=3699
+  _globals['_REPORTLOCATIONRESPONSE']._serialized_end=3837
+  _globals['_LISTNEARBYUNITSREQUEST']._serialized_start=3840
+  _globals['_LISTNEARBYUNITSREQUEST']._serialized_end=4293
+  _globals['_NEARBYUNITFILTER']._serialized_start=4296
+  _globals['_NEARBYUNITFILTER']._serialized_end=4549
+  _globals['_NEARBYUNIT']._serialized_start=4551
+  _globals['_NEARBYUNIT']._serialized_end=4668
+  _globals['_LISTNEARBYUNITSRESPONSE']._serialized_start=4670
+  _globals['_LISTNEARBYUNITSRESPONSE']._serialized_end=4782
+  _globals['_UNITLOCATIONFILTER']._serialized_start=4785
+  _globals['_UNITLOCATIONFILTER']._serialized_end=5314
+  _globals['_LISTUNITLOCATIONSREQUEST']._serialized_start=5317
+  _globals['_LISTUNITLOCATIONSREQUEST']._serialized_end=5543
+  _globals['_LISTUNITLOCATIONSRESPONSE']._serialized_start=5545
+  _globals['_LISTUNITLOCATIONSRESPONSE']._serialized_end=5663
+  _globals['_UNITSERVICE']._serialized_start=5666
+  _globals['_UNITSERVICE']._serialized_end=6689
 # @@protoc_insertion_point(module_scope)

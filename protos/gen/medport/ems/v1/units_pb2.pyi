@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.type import interval_pb2 as _interval_pb2
 from google.type import latlng_pb2 as _latlng_pb2
 from medport.common.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
@@ -131,6 +132,7 @@ class UnitLocation(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     FIX_TIME_FIELD_NUMBER: _builtins.int
     IS_STALE_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     is_stale: _builtins.bool
     """Older than ten minutes."""
     @_builtins.property
@@ -141,16 +143,21 @@ class UnitLocation(_message.Message):
     def fix_time(self) -> _timestamp_pb2.Timestamp:
         """When it was there."""
 
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When the silo heard of it."""
+
     def __init__(
         self,
         *,
         location: _latlng_pb2.LatLng | None = ...,
         fix_time: _timestamp_pb2.Timestamp | None = ...,
         is_stale: _builtins.bool = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time", "location", b"location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time", "location", b"location", "receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time", "is_stale", b"is_stale", "location", b"location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time", "is_stale", b"is_stale", "location", b"location", "receive_time", b"receive_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -593,17 +600,261 @@ class ReportLocationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
+    OUTDATED_COUNT_FIELD_NUMBER: _builtins.int
+    FUTURE_COUNT_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
     accepted_count: _builtins.int
     """How many positions were newer than what was known."""
+    outdated_count: _builtins.int
+    """How many were not: they came late, or twice."""
+    future_count: _builtins.int
+    """How many lay more than a minute ahead: the device's clock is wrong."""
+    kept_count: _builtins.int
+    """How many of those accepted are kept in the history."""
     def __init__(
         self,
         *,
         accepted_count: _builtins.int = ...,
+        outdated_count: _builtins.int = ...,
+        future_count: _builtins.int = ...,
+        kept_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "future_count", b"future_count", "kept_count", b"kept_count", "outdated_count", b"outdated_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportLocationResponse: _TypeAlias = ReportLocationResponse  # noqa: Y015
+
+@_typing.final
+class ListNearbyUnitsRequest(_message.Message):
+    """Asks for one page of the units near a place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    RADIUS_MILES_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    radius_miles: _builtins.float
+    """How far away at most, in miles by the great circle, above 0 and up to 500."""
+    page_size: _builtins.int
+    """Most rows to return; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def location(self) -> _latlng_pb2.LatLng:
+        """The place."""
+
+    @_builtins.property
+    def filter(self) -> Global___NearbyUnitFilter:
+        """Which units; absent: all that are free and on shift."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        location: _latlng_pb2.LatLng | None = ...,
+        radius_miles: _builtins.float = ...,
+        filter: Global___NearbyUnitFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "location", b"location"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "filter", b"filter", "location", b"location", "page_size", b"page_size", "page_token", b"page_token", "radius_miles", b"radius_miles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNearbyUnitsRequest: _TypeAlias = ListNearbyUnitsRequest  # noqa: Y015
+
+@_typing.final
+class NearbyUnitFilter(_message.Message):
+    """Which units near a place; an empty list lets all pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_LEVEL_FIELD_NUMBER: _builtins.int
+    REQUIRED_CAPABILITIES_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    transport_level: _vocabulary_pb2.TransportLevel.ValueType
+    """Able to carry this level, or a higher one; unspecified: any."""
+    @_builtins.property
+    def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Capability.ValueType]:
+        """Carrying all of these."""
+
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.UnitStatus.ValueType]:
+        """In any of these states, on shift or not; empty: free and on shift."""
+
+    def __init__(
+        self,
+        *,
+        transport_level: _vocabulary_pb2.TransportLevel.ValueType = ...,
+        required_capabilities: _abc.Iterable[_vocabulary_pb2.Capability.ValueType] | None = ...,
+        statuses: _abc.Iterable[_vocabulary_pb2.UnitStatus.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["required_capabilities", b"required_capabilities", "statuses", b"statuses", "transport_level", b"transport_level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearbyUnitFilter: _TypeAlias = NearbyUnitFilter  # noqa: Y015
+
+@_typing.final
+class NearbyUnit(_message.Message):
+    """A unit, and how far it is from the place asked about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    DISTANCE_MILES_FIELD_NUMBER: _builtins.int
+    ESTIMATED_MINUTES_FIELD_NUMBER: _builtins.int
+    distance_miles: _builtins.float
+    """Miles by the great circle."""
+    estimated_minutes: _builtins.int
+    """Minutes to drive there: the great circle times `routing.road_factor`, at 45 miles an hour."""
+    @_builtins.property
+    def unit(self) -> Global___Unit:
+        """The unit."""
+
+    def __init__(
+        self,
+        *,
+        unit: Global___Unit | None = ...,
+        distance_miles: _builtins.float = ...,
+        estimated_minutes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["unit", b"unit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distance_miles", b"distance_miles", "estimated_minutes", b"estimated_minutes", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearbyUnit: _TypeAlias = NearbyUnit  # noqa: Y015
+
+@_typing.final
+class ListNearbyUnitsResponse(_message.Message):
+    """One page of units near a place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEARBY_UNITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def nearby_units(self) -> _containers.RepeatedCompositeFieldContainer[Global___NearbyUnit]:
+        """By distance, the nearest first."""
+
+    def __init__(
+        self,
+        *,
+        nearby_units: _abc.Iterable[Global___NearbyUnit] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nearby_units", b"nearby_units", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNearbyUnitsResponse: _TypeAlias = ListNearbyUnitsResponse  # noqa: Y015
+
+@_typing.final
+class UnitLocationFilter(_message.Message):
+    """Which positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIX_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def fix_time(self) -> _interval_pb2.Interval:
+        """Of this interval; its end is excluded."""
+
+    def __init__(
+        self,
+        *,
+        fix_time: _interval_pb2.Interval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fix_time", b"fix_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitLocationFilter: _TypeAlias = UnitLocationFilter  # noqa: Y015
+
+@_typing.final
+class ListUnitLocationsRequest(_message.Message):
+    """Asks for one page of a unit's positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    unit_id: _builtins.str
+    """The unit."""
+    page_size: _builtins.int
+    """Most rows to return; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___UnitLocationFilter:
+        """Which positions; absent: all that are kept."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        filter: Global___UnitLocationFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnitLocationsRequest: _TypeAlias = ListUnitLocationsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnitLocationsResponse(_message.Message):
+    """One page of positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_LOCATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def unit_locations(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitLocation]:
+        """By the time of the fix, the latest first."""
+
+    def __init__(
+        self,
+        *,
+        unit_locations: _abc.Iterable[Global___UnitLocation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "unit_locations", b"unit_locations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnitLocationsResponse: _TypeAlias = ListUnitLocationsResponse  # noqa: Y015

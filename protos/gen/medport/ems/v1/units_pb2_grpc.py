@@ -70,6 +70,16 @@ class UnitServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationResponse.FromString,
                 _registered_method=True)
+        self.ListNearbyUnits = channel.unary_unary(
+                '/medport.ems.v1.UnitService/ListNearbyUnits',
+                request_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsResponse.FromString,
+                _registered_method=True)
+        self.ListUnitLocations = channel.unary_unary(
+                '/medport.ems.v1.UnitService/ListUnitLocations',
+                request_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.FromString,
+                _registered_method=True)
 
 
 class UnitServiceServicer:
@@ -134,10 +144,32 @@ class UnitServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportLocation(self, request_iterator, context):
-        """Takes a unit's positions as they come; each counts by itself, the latest fix wins.
+        """Takes a unit's positions as they come; each counts by itself, the latest fix wins. The answer
+        counts what became of them.
 
         On a live job the hospital learns the place at most every 30 s, and a new arrival when it
         changes by 3 minutes. Errors: PERMISSION_DENIED; NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNearbyUnits(self, request, context):
+        """Lists the agency's units near a place, the nearest first: free ones on shift, whose place is known
+        and not older than ten minutes. They move: a unit may come on two pages, or on none.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnitLocations(self, request, context):
+        """Lists where a unit was, the latest first; a crew sees its own unit's. Of the positions reported
+        one in 30 seconds is kept, and each a quarter of a mile from the one kept before, for as long as
+        `location.retention_days` says.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +212,16 @@ def add_UnitServiceServicer_to_server(servicer, server):
                     servicer.ReportLocation,
                     request_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationResponse.SerializeToString,
+            ),
+            'ListNearbyUnits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNearbyUnits,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsResponse.SerializeToString,
+            ),
+            'ListUnitLocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnitLocations,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -372,6 +414,60 @@ class UnitService:
             '/medport.ems.v1.UnitService/ReportLocation',
             medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_units__pb2.ReportLocationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNearbyUnits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UnitService/ListNearbyUnits',
+            medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_units__pb2.ListNearbyUnitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnitLocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.UnitService/ListUnitLocations',
+            medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

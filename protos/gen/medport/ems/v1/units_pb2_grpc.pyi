@@ -67,10 +67,24 @@ class UnitServiceStub:
     ABORTED `ETAG_MISMATCH`.
     """
     ReportLocation: _grpc.StreamUnaryMultiCallable[_units_pb2.ReportLocationRequest, _units_pb2.ReportLocationResponse]
-    """Takes a unit's positions as they come; each counts by itself, the latest fix wins.
+    """Takes a unit's positions as they come; each counts by itself, the latest fix wins. The answer
+    counts what became of them.
 
     On a live job the hospital learns the place at most every 30 s, and a new arrival when it
     changes by 3 minutes. Errors: PERMISSION_DENIED; NOT_FOUND.
+    """
+    ListNearbyUnits: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListNearbyUnitsRequest, _units_pb2.ListNearbyUnitsResponse]
+    """Lists the agency's units near a place, the nearest first: free ones on shift, whose place is known
+    and not older than ten minutes. They move: a unit may come on two pages, or on none.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+    """
+    ListUnitLocations: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListUnitLocationsRequest, _units_pb2.ListUnitLocationsResponse]
+    """Lists where a unit was, the latest first; a crew sees its own unit's. Of the positions reported
+    one in 30 seconds is kept, and each a quarter of a mile from the one kept before, for as long as
+    `location.retention_days` says.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
     """
 
 @_typing.type_check_only
@@ -112,10 +126,24 @@ class UnitServiceAsyncStub(UnitServiceStub):
     ABORTED `ETAG_MISMATCH`.
     """
     ReportLocation: _aio.StreamUnaryMultiCallable[_units_pb2.ReportLocationRequest, _units_pb2.ReportLocationResponse]  # type: ignore[assignment]
-    """Takes a unit's positions as they come; each counts by itself, the latest fix wins.
+    """Takes a unit's positions as they come; each counts by itself, the latest fix wins. The answer
+    counts what became of them.
 
     On a live job the hospital learns the place at most every 30 s, and a new arrival when it
     changes by 3 minutes. Errors: PERMISSION_DENIED; NOT_FOUND.
+    """
+    ListNearbyUnits: _aio.UnaryUnaryMultiCallable[_units_pb2.ListNearbyUnitsRequest, _units_pb2.ListNearbyUnitsResponse]  # type: ignore[assignment]
+    """Lists the agency's units near a place, the nearest first: free ones on shift, whose place is known
+    and not older than ten minutes. They move: a unit may come on two pages, or on none.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+    """
+    ListUnitLocations: _aio.UnaryUnaryMultiCallable[_units_pb2.ListUnitLocationsRequest, _units_pb2.ListUnitLocationsResponse]  # type: ignore[assignment]
+    """Lists where a unit was, the latest first; a crew sees its own unit's. Of the positions reported
+    one in 30 seconds is kept, and each a quarter of a mile from the one kept before, for as long as
+    `location.retention_days` says.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
     """
 
 class UnitServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -196,10 +224,36 @@ class UnitServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_units_pb2.ReportLocationRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_units_pb2.ReportLocationResponse, _abc.Awaitable[_units_pb2.ReportLocationResponse]]:
-        """Takes a unit's positions as they come; each counts by itself, the latest fix wins.
+        """Takes a unit's positions as they come; each counts by itself, the latest fix wins. The answer
+        counts what became of them.
 
         On a live job the hospital learns the place at most every 30 s, and a new arrival when it
         changes by 3 minutes. Errors: PERMISSION_DENIED; NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListNearbyUnits(
+        self,
+        request: _units_pb2.ListNearbyUnitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_units_pb2.ListNearbyUnitsResponse, _abc.Awaitable[_units_pb2.ListNearbyUnitsResponse]]:
+        """Lists the agency's units near a place, the nearest first: free ones on shift, whose place is known
+        and not older than ten minutes. They move: a unit may come on two pages, or on none.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnitLocations(
+        self,
+        request: _units_pb2.ListUnitLocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_units_pb2.ListUnitLocationsResponse, _abc.Awaitable[_units_pb2.ListUnitLocationsResponse]]:
+        """Lists where a unit was, the latest first; a crew sees its own unit's. Of the positions reported
+        one in 30 seconds is kept, and each a quarter of a mile from the one kept before, for as long as
+        `location.retention_days` says.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
         """
 
 def add_UnitServiceServicer_to_server(servicer: UnitServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
