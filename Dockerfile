@@ -20,7 +20,7 @@ RUN python3 -m venv /opt/build \
 RUN /opt/build/bin/python protos/generate.py --image \
  && /opt/build/bin/pip wheel -q --no-deps --no-build-isolation -w /wheels . \
  && python3 -m venv /opt/medport \
- && /opt/medport/bin/pip install -q --no-index --find-links /wheels medport \
+ && /opt/medport/bin/pip install -q --no-index --find-links /wheels 'medport[tracing]' \
  && cp build/medport.binpb /opt/medport/medport.binpb
 
 FROM ${BASE}

@@ -1,4 +1,4 @@
-"""Every alarm has a runbook, every runbook its four parts, every figure a meaning. No I/O."""
+"""Every runbook can be found and has its four parts. No I/O but reading files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ RUNBOOKS = sorted(path.name for path in (DOCS / "runbooks").glob("*.md") if path
 def test_the_index_leads_to_every_runbook_and_to_nothing_else() -> None:
     linked = set(re.findall(r"\(([\w-]+\.md)\)", INDEX))
     assert linked == set(RUNBOOKS)
-
-
-def test_an_alarm_is_about_a_metric_that_is_listed() -> None:
-    listed = set(
-        re.findall(r"^\| `(medport_\w+)`", (DOCS / "metrics.md").read_text(), re.MULTILINE)
-    )
-    alarms = [line for line in INDEX.splitlines() if line.startswith("|") and "medport_" in line]
-    assert len(alarms) >= 7
-    for alarm in alarms:
-        assert set(re.findall(r"medport_\w+", alarm)) <= listed, alarm
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)
