@@ -123,6 +123,12 @@ class ResourceExhausted(Refusal):
     reason = "OVERLOADED"
 
 
+class RateLimited(ResourceExhausted):
+    """Too often; the fact ``retry_after_seconds`` says when the next attempt counts."""
+
+    reason = "RATE_LIMITED"
+
+
 class Unavailable(Refusal):
     reason = "SILO_UNAVAILABLE"
 

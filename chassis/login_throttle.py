@@ -10,18 +10,12 @@ from sqlalchemy import MetaData, Table, bindparam, case, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 
-from chassis.errors import ResourceExhausted
+from chassis.errors import RateLimited
 from chassis.sql import compiled
 from chassis.unit_of_work import Database, UnitOfWork
 
 MOST_FAILURES = 10
 WINDOW = timedelta(minutes=15)
-
-
-class RateLimited(ResourceExhausted):
-    """Too many failures; the fact ``retry_after_seconds`` says when the next attempt counts."""
-
-    reason = "RATE_LIMITED"
 
 
 class LoginThrottle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
 import grpc
 from google.protobuf.message import Message
@@ -132,7 +133,7 @@ def _details(refusal: Refusal) -> Iterator[Message]:
     for family, milliseconds in _RETRY_MILLISECONDS.items():
         if isinstance(refusal, family):
             retry, told = RetryInfo(), refusal.facts.get("retry_after_seconds")
-            retry.retry_delay.FromMilliseconds(int(told) * 1000 if told else milliseconds)
+            retry.retry_delay.FromMilliseconds(ceil(float(told) * 1000) if told else milliseconds)
             yield retry
 
 

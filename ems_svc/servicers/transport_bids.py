@@ -11,7 +11,9 @@ from medport.ems.v1 import transport_bids_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock
+from chassis.errors import RateLimited
 from chassis.paging import Paging
+from chassis.rates import Rate, Rates
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus
 from ems_svc.domain import awards
@@ -34,6 +36,7 @@ class BidServicer(rpc.BidServiceServicer):
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._rates = Rates(RATE)
 
     async def GetBid(self, request: pb.GetBidRequest, context: object) -> pb.GetBidResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.bid_id)
@@ -66,6 +69,7 @@ class BidServicer(rpc.BidServiceServicer):
         trip_id, terms = UUID(request.transport_request_id), messages.terms(request.bid)
 
         async with self._database.begin(agency_id) as uow:
+            self._count(agency_id, trip_id)
             trip = await _bid_on(uow, agency_id, trip_id, terms, now)
             bid, event = rules.submit(
                 agency_id=agency_id,
@@ -89,6 +93,7 @@ class BidServicer(rpc.BidServiceServicer):
         async with self._database.begin(agency_id) as uow:
             known = await transport_bids.get(uow, agency_id, id)
             known.must_be_pending()
+            self._count(agency_id, known.transport_request_id)
             await _bid_on(uow, agency_id, known.transport_request_id, terms, now)
             bid = await transport_bids.lock(uow, agency_id, id)
             words.must_match(request.etag, bid.row_version)
@@ -115,8 +120,18 @@ class BidServicer(rpc.BidServiceServicer):
                 await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
             return uow.answered(pb.WithdrawBidResponse(bid=messages.bid(withdrawn)))
 
+    def _count(self, agency_id: UUID, trip_id: UUID) -> None:
+        """Count a bid; raises RateLimited. Repeats of a request were answered before this."""
+        if wait := self._rates.take((agency_id, trip_id)):
+            raise RateLimited(
+                "too many bids on this trip: wait",
+                retry_after_seconds=f"{wait:.3f}",
+                subject=f"agencies/{agency_id}/trips/{trip_id}",
+            )
+
 
 _NOUN = "transport_bid"
+RATE = Rate(per_second=10 / 60, burst=10)  # per agency and trip, in each process
 
 
 async def _bid_on(

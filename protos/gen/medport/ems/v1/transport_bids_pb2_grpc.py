@@ -88,7 +88,8 @@ class BidServiceServicer:
         """Offers to carry a trip.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `BID_EXISTS`; FAILED_PRECONDITION
-        `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`.
+        `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`;
+        RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 a minute per agency and trip, revisions counted with them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,7 +100,7 @@ class BidServiceServicer:
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`, `TRIP_NOT_OPEN`,
         `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`,
-        `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`.
+        `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`; RESOURCE_EXHAUSTED `RATE_LIMITED`, as SubmitBid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

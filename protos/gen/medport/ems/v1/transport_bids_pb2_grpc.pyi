@@ -47,14 +47,15 @@ class BidServiceStub:
     """Offers to carry a trip.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `BID_EXISTS`; FAILED_PRECONDITION
-    `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`.
+    `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`;
+    RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 a minute per agency and trip, revisions counted with them.
     """
     ReviseBid: _grpc.UnaryUnaryMultiCallable[_transport_bids_pb2.ReviseBidRequest, _transport_bids_pb2.ReviseBidResponse]
     """Changes the terms of an undecided bid, and binds it to the trip's current needs.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`, `TRIP_NOT_OPEN`,
     `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`,
-    `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`.
+    `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`; RESOURCE_EXHAUSTED `RATE_LIMITED`, as SubmitBid.
     """
     WithdrawBid: _grpc.UnaryUnaryMultiCallable[_transport_bids_pb2.WithdrawBidRequest, _transport_bids_pb2.WithdrawBidResponse]
     """Takes an undecided bid back.
@@ -82,14 +83,15 @@ class BidServiceAsyncStub(BidServiceStub):
     """Offers to carry a trip.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `BID_EXISTS`; FAILED_PRECONDITION
-    `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`.
+    `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`;
+    RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 a minute per agency and trip, revisions counted with them.
     """
     ReviseBid: _aio.UnaryUnaryMultiCallable[_transport_bids_pb2.ReviseBidRequest, _transport_bids_pb2.ReviseBidResponse]  # type: ignore[assignment]
     """Changes the terms of an undecided bid, and binds it to the trip's current needs.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`, `TRIP_NOT_OPEN`,
     `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`,
-    `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`.
+    `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`; RESOURCE_EXHAUSTED `RATE_LIMITED`, as SubmitBid.
     """
     WithdrawBid: _aio.UnaryUnaryMultiCallable[_transport_bids_pb2.WithdrawBidRequest, _transport_bids_pb2.WithdrawBidResponse]  # type: ignore[assignment]
     """Takes an undecided bid back.
@@ -132,7 +134,8 @@ class BidServiceServicer(metaclass=_abc_1.ABCMeta):
         """Offers to carry a trip.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS `BID_EXISTS`; FAILED_PRECONDITION
-        `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`.
+        `TRIP_NOT_OPEN`, `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`;
+        RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 a minute per agency and trip, revisions counted with them.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +148,7 @@ class BidServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`, `TRIP_NOT_OPEN`,
         `BID_DEADLINE_PASSED`, `LEVEL_TOO_LOW`, `AGENCY_NOT_ACTIVE`, `TRIP_CHANGED`,
-        `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`.
+        `BID_ALREADY_EXPIRED`; ABORTED `ETAG_MISMATCH`; RESOURCE_EXHAUSTED `RATE_LIMITED`, as SubmitBid.
         """
 
     @_abc_1.abstractmethod
