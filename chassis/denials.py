@@ -16,9 +16,8 @@ from chassis.audit_entries import Entry, Keep, entry
 from chassis.auth import Principal
 from chassis.call import Address, Call
 from chassis.clock import Clock
-from chassis.errors import PermissionDenied, Refusal, Unauthenticated, WrongPassword
+from chassis.errors import PermissionDenied, RateLimited, Refusal, Unauthenticated, WrongPassword
 from chassis.idempotency import NO_TENANT
-from chassis.login_throttle import RateLimited
 from chassis.unit_of_work import Database
 from chassis.vocabulary import ActorKind, AuditOutcome
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.rates import Rate
 from router.routes import Route
 
 READ_S, WRITE_S, MOST_S = 2.0, 5.0, 30.0
@@ -49,7 +50,21 @@ class Tripping:
     longest_pause_s: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """How often one principal may call, one address without a token, and log in wrongly."""
+
+    principal: Rate
+    address: Rate
+    wrong_login: Rate
+
+
 LIMITS, TRIPPING = Limits(), Tripping()
+ALLOWANCES = Allowances(
+    principal=Rate(per_second=50, burst=100),
+    address=Rate(per_second=50, burst=100),
+    wrong_login=Rate(per_second=30 / 60, burst=30),
+)
 
 # Exceptions to the defaults below, by package, service or method. None are needed today.
 DEADLINES: dict[str, Deadline | None] = {}

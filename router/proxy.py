@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from chassis.addresses import of_peer
 from chassis.auth import Principal
 from chassis.errors import Refusal
 from chassis.interceptors.errors import SERVED_BY, traceparent
@@ -21,6 +22,7 @@ from chassis.interceptors.guards import Context, Handler
 from router import answers, observing
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
+from router.metering import Meter
 from router.observing import Observation, observed
 from router.policies import deadline_of
 from router.routes import Route
@@ -51,10 +53,11 @@ class Proxy(grpc.GenericRpcHandler):
         routes: Iterable[Route],
         backends: Mapping[str, Backend],
         admit: Admit,
+        meter: Meter,
         proof: Proof = unproven,
     ) -> None:
         self._forwarders = {
-            route.path: Forwarder(route, backends[route.silo], admit, proof)
+            route.path: Forwarder(route, backends[route.silo], admit, meter, proof)
             for route in routes
             if route.silo in backends
         }
@@ -82,8 +85,10 @@ class Exchange:
 class Forwarder:
     """Forwards one method; its cardinality decides the handler's shape."""
 
-    def __init__(self, route: Route, backend: Backend, admit: Admit, proof: Proof) -> None:
-        self._route, self._backend, self._admit = route, backend, admit
+    def __init__(
+        self, route: Route, backend: Backend, admit: Admit, meter: Meter, proof: Proof
+    ) -> None:
+        self._route, self._backend, self._admit, self._meter = route, backend, admit, meter
         self._proof = proof
         self._deadline = deadline_of(route)
         self._uploads = Uploads()
@@ -132,10 +137,11 @@ class Forwarder:
         with observed(self._route, request_id, told) as seen:
             try:
                 seen.principal = await self._admit(self._route, context)
-                async with self._backend.lease(self._route) as lease:
-                    with seen.calling(metadata) as onward:
-                        async with self._call(lease, request, onward, context, seen) as call:
-                            yield Exchange(lease, call, seen)
+                with self._meter.metered(seen, of_peer(context.peer())):
+                    async with self._backend.lease(self._route) as lease:
+                        with seen.calling(metadata) as onward:
+                            async with self._call(lease, request, onward, context, seen) as call:
+                                yield Exchange(lease, call, seen)
             except grpc.aio.InternalError as gone:  # a write that met a client who has left
                 raise asyncio.CancelledError from gone
             except Refusal as refusal:

@@ -22,6 +22,8 @@ from router.access import Gate
 from router.backends import Backend
 from router.health import Monitor
 from router.keys import Keyrings, SiloKeys
+from router.metering import Meter
+from router.policies import ALLOWANCES, Allowances
 from router.proxy import Proof, Proxy, unproven
 from router.routes import ROUTER, routes_of
 from router.servicers.gateway import GatewayServicer
@@ -37,7 +39,12 @@ OWN_NAMES = ("", "medport.router.v1", "medport.router.v1.GatewayService")
 class Router:
     """Everything of one process but its signals. Owns no data."""
 
-    def __init__(self, settings: RouterSettings, descriptors: FileDescriptorSet) -> None:
+    def __init__(
+        self,
+        settings: RouterSettings,
+        descriptors: FileDescriptorSet,
+        allowances: Allowances = ALLOWANCES,
+    ) -> None:
         self._routes = routes_of(descriptors)
         self.backends = {
             silo: Backend(silo, addresses, self._routes.values())
@@ -55,8 +62,13 @@ class Router:
         gate = Gate(self.backends, self._keyrings(settings))
         self._describe(settings, descriptors, gate)
         self._serve_own(descriptors, gate)
-        proof = _proof(settings.identity_key)
-        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit, proof)
+        self._proxy = Proxy(
+            self._routes.values(),
+            self.backends,
+            gate.admit,
+            Meter(allowances),
+            _proof(settings.identity_key),
+        )
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
         self._probes: list[asyncio.Task[None]] = []

@@ -26,6 +26,7 @@ FEATURES = {  # those of the contract's second part, in its words
     "channels",
     "API versions",
     "load balancing",
+    "rate limits",
     "error origin",
     "reflection",
     "health",

@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from medport.common.v1 import access_pb2
 
 from chassis import channels, health, reflection
-from chassis.errors import FailedPrecondition, Unavailable
+from chassis.errors import FailedPrecondition, Unauthenticated, Unavailable
 from chassis.interceptors import errors, validation
 from chassis.interceptors.guards import GuardedServer
 
@@ -160,6 +160,8 @@ class ObedientSilo:
     async def _fail(self, command: str) -> None:
         if command == "inner_cancel":
             raise asyncio.CancelledError
+        if command == "wrong password":
+            raise Unauthenticated("the email or the password is wrong")
         if command == "crash":
             raise ValueError("SECRET: ssn 078-05-1120")
         if command == "unavailable" or (command == "flaky" and self.seen["calls"] < 2):

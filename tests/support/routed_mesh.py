@@ -14,7 +14,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 
 from chassis import channels
+from chassis.rates import Rate
 from chassis.settings import RouterSettings
+from router.policies import Allowances
 from router.server import Router
 from router.uploads import send_all
 from tests.support.obedient_silo import METHODS, SILOS, ObedientSilo, contract, service
@@ -34,12 +36,18 @@ def router_settings(
     )
 
 
+GENEROUS = Rate(per_second=1e6, burst=1_000_000)
+ANY_NUMBER = Allowances(principal=GENEROUS, address=GENEROUS, wrong_login=GENEROUS)
+
+
 @asynccontextmanager
 async def routing(
-    settings: RouterSettings, descriptors: FileDescriptorSet
+    settings: RouterSettings,
+    descriptors: FileDescriptorSet,
+    allowances: Allowances = ANY_NUMBER,
 ) -> AsyncIterator[tuple[Router, grpc.aio.Channel]]:
-    """Run a router, and yield it with a channel to it."""
-    router = Router(settings, descriptors)
+    """Run a router, and yield it with a channel to it; every test is at one address, and hasty."""
+    router = Router(settings, descriptors, allowances)
     await router.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{router.port}") as channel:
         yield router, channel

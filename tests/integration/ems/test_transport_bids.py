@@ -12,7 +12,6 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure, RetryInfo
 from medport.center.events.v1 import system_configurations_pb2
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import assignments_pb2 as jobs
@@ -22,7 +21,6 @@ from medport.ems.v1 import transport_bids_pb2 as bids
 from chassis.clock import timestamp, utc_now
 from tests.support.ems_silo import EmsSilo
 from tests.support.ems_trips import Run, run
-from tests.support.guarded import detail
 from tests.support.hospital_silo import refused
 from tests.support.waiting import until
 
@@ -73,31 +71,6 @@ async def test_a_bid_that_does_not_fit_is_refused(
     )
 
     assert (answer.code, answer.reason) == (Code.FAILED_PRECONDITION, reason)
-
-
-async def test_an_agency_bids_ten_times_a_minute_on_a_trip_and_no_more(silo: EmsSilo) -> None:
-    swift = await run(silo)
-    other = Run(swift.agency)
-    await swift.offer()
-    await other.offer()
-    bid = await swift.bid()
-    for _ in range(9):  # each of them counts, whatever its answer
-        assert (await refused(swift.bid())).reason == "BID_EXISTS"
-    revision = bids.ReviseBidRequest(
-        bid_id=bid.id, bid=swift.terms(), etag=bid.etag, **swift.agency.own
-    )
-
-    for attempt in (
-        swift.bid(),
-        silo.bids.ReviseBid(revision, metadata=swift.agency.dispatcher),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await attempt
-        assert caught.value.code() is Code.RESOURCE_EXHAUSTED
-        assert detail(caught.value, ErrorInfo).reason == "RATE_LIMITED"
-        assert swift.trip.id in detail(caught.value, QuotaFailure).violations[0].subject
-        assert 0 < detail(caught.value, RetryInfo).retry_delay.ToMilliseconds() <= 6000
-    assert (await other.bid()).status == words.BID_STATUS_PENDING
 
 
 async def test_nobody_bids_after_the_deadline(silo: EmsSilo) -> None:

@@ -1,0 +1,51 @@
+"""Counts calls by whoever makes them: a principal, or the address of one who needs no token."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from chassis.errors import RateLimited
+from chassis.rates import Rates
+from router.observing import Observation
+from router.policies import ALLOWANCES, Allowances
+
+
+class Meter:
+    """Refuses whoever calls too often; each principal, and each address, has its own allowance."""
+
+    def __init__(self, allowances: Allowances = ALLOWANCES) -> None:
+        self._principals = Rates(allowances.principal)
+        self._addresses = Rates(allowances.address)
+        self._wrong_logins = Rates(allowances.wrong_login)
+
+    @contextmanager
+    def metered(self, seen: Observation, address: str) -> Iterator[None]:
+        """Count a call that begins now; raises RateLimited.
+
+        An attempt to log in counts as a wrong one until it has proved right, so that of any number
+        of guesses at the same moment no more are passed on than an address has left.
+        """
+        if seen.principal is not None:
+            _take(self._principals, seen.principal.user_id, f"users/{seen.principal.user_id}")
+            yield
+            return
+        _take(self._addresses, address, f"addresses/{address}")
+        if seen.route.side_effect_free:
+            yield
+            return
+        _take(self._wrong_logins, address, f"addresses/{address}/wrong-logins")
+        try:
+            yield
+        finally:
+            if seen.code is not grpc.StatusCode.UNAUTHENTICATED:
+                self._wrong_logins.give_back(address)
+
+
+def _take(rates: Rates, who: Hashable, subject: str) -> None:
+    if wait := rates.take(who):
+        raise RateLimited(
+            "too many calls: wait", retry_after_seconds=f"{wait:.3f}", subject=subject
+        )
