@@ -189,4 +189,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0005", compose=compose)
+BUILD = Build(name="center", revision="0006", compose=compose)

@@ -11,10 +11,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict, ParseDict
 from medport.center.events.v1 import services_pb2 as service_events
 from medport.center.events.v1 import sla_timers_pb2 as sla_events
-from medport.center.v1 import audit_log_pb2, services_pb2
+from medport.center.v1 import services_pb2
 from medport.common.v1 import vocabulary_pb2 as words
 
-from center_svc.domain.audit_log import Recorded
 from center_svc.domain.events import (
     Event,
     ServiceRegistered,
@@ -81,28 +80,6 @@ def service(value: Service) -> services_pb2.ServiceRegistry:
         update_time=timestamp(value.updated_at),
         etag=value.etag,
     )
-
-
-def audit_log(entry: Recorded) -> audit_log_pb2.AuditLog:
-    message = audit_log_pb2.AuditLog(
-        id=str(entry.id),
-        organization_id=text(entry.organization_id),
-        source_silo=number(words.Silo, entry.source_silo),
-        user_id=text(entry.user_id),
-        actor_kind=number(words.ActorKind, entry.actor_kind),
-        action=entry.action,
-        entity_type=entry.entity_type,
-        entity_id=text(entry.entity_id),
-        outcome=number(words.AuditOutcome, entry.outcome),
-        reason=entry.reason or "",
-        occur_time=timestamp(entry.occurred_at),
-        create_time=timestamp(entry.recorded_at),
-        ip_address="" if entry.ip_address is None else str(entry.ip_address),
-        request_id=text(entry.request_id),
-        chain_hash=entry.chain_hash,
-    )
-    message.changes.update(entry.changes)
-    return message
 
 
 def announcement(event: Event) -> Announcement:

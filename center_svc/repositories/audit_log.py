@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from center_svc.domain.audit_log import AuditEntry, Recorded
+from center_svc.domain.audit_log import AuditEntry, Recorded, Wanted
 from center_svc.tables import audit_chain as chain
 from center_svc.tables import audit_log as table
 from chassis import auth, call, ids
@@ -32,22 +32,6 @@ from chassis.sql import columns, compiled, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import ActorKind, AuditOutcome, Silo
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which entries; None lets all pass, and so does an empty list of ``actions``."""
-
-    organization_id: UUID | None
-    source_silos: Sequence[str]
-    user_id: UUID | None
-    entity_id: UUID | None
-    actions: Sequence[str]
-    since: datetime
-    until: datetime
-    before_at: datetime
-    before_id: UUID
-
-
 _ORGANIZATION = bindparam("organization_id", type_=Uuid)
 _USER = bindparam("user_id", type_=Uuid)
 _ENTITY = bindparam("entity_id", type_=Uuid)
@@ -55,33 +39,35 @@ _ACTIONS = bindparam("actions", type_=ARRAY(Text))
 _BEFORE = tuple_(
     bindparam("before_at", type_=DateTime(timezone=True)), bindparam("before_id", type_=Uuid)
 )
+_OUTCOME, _TYPE = (bindparam(name, type_=Text) for name in ("outcome", "entity_type"))
 _VISIBLE = or_(_ORGANIZATION.is_(None), table.c.organization_id == _ORGANIZATION)
 
 END = compiled(select(chain.c.chain_hash).where(same_key(chain)).with_for_update(), into=bytes)
-# The moment of recording is taken under the lock, so that it orders the chain.
-ADD = compiled(
-    insert(table)
-    .values({c.key: bindparam(c.key) for c in table.c} | {"recorded_at": func.clock_timestamp()})
-    .on_conflict_do_nothing()
-)
+# The place in the chain is the column's default, taken under the lock: it orders the chain.
+_row: dict[str, Any] = {c.key: bindparam(c.key) for c in table.c if c.key != "chain_position"}
+_row["recorded_at"] = func.clock_timestamp()
+ADD = compiled(insert(table).values(_row).on_conflict_do_nothing())
 GROW = compiled(
     update(chain)
     .where(same_key(chain))
     .values(audit_log_id=bindparam("id"), chain_hash=bindparam("chain_hash"))
 )
 GET = compiled(select(table).where(same_key(table), _VISIBLE), into=Recorded)
+# What a Wanted asks for.
+MATCHES = (
+    _VISIBLE,
+    table.c.source_silo == any_(bindparam("source_silos", type_=ARRAY(Text))),
+    or_(_USER.is_(None), table.c.user_id == _USER),
+    or_(_TYPE == "", table.c.entity_type == _TYPE),
+    or_(_ENTITY.is_(None), table.c.entity_id == _ENTITY),
+    or_(func.cardinality(_ACTIONS) == 0, table.c.action == any_(_ACTIONS)),
+    or_(_OUTCOME == "", table.c.outcome == _OUTCOME),
+    table.c.occurred_at >= bindparam("since"),
+    table.c.occurred_at < bindparam("until"),
+)
 LIST = compiled(
     select(table)
-    .where(
-        _VISIBLE,
-        table.c.source_silo == any_(bindparam("source_silos", type_=ARRAY(Text))),
-        or_(_USER.is_(None), table.c.user_id == _USER),
-        or_(_ENTITY.is_(None), table.c.entity_id == _ENTITY),
-        or_(func.cardinality(_ACTIONS) == 0, table.c.action == any_(_ACTIONS)),
-        table.c.occurred_at >= bindparam("since"),
-        table.c.occurred_at < bindparam("until"),
-        tuple_(table.c.occurred_at, table.c.id) < _BEFORE,
-    )
+    .where(*MATCHES, tuple_(table.c.occurred_at, table.c.id) < _BEFORE)
     .order_by(table.c.occurred_at.desc(), table.c.id.desc())
     .limit(bindparam("limit")),
     into=Recorded,
@@ -150,5 +136,8 @@ async def get(rows: Rows, organization_id: UUID | None, id: UUID) -> Recorded:
     return entry
 
 
-async def list_newest(rows: Rows, query: Query, limit: int) -> list[Recorded]:
-    return await rows.all(LIST, **columns(query), limit=limit)
+async def list_newest(
+    rows: Rows, wanted: Wanted, *, before: tuple[datetime, UUID], fetch: int
+) -> list[Recorded]:
+    at, id = before
+    return await rows.all(LIST, **columns(wanted), before_at=at, before_id=id, limit=fetch)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Column,
     ForeignKeyConstraint,
+    Identity,
     Index,
     SmallInteger,
     Table,
@@ -137,6 +139,9 @@ audit_log = Table(
     Column("ip_address", INET),
     column("request_id", optional=True),
     column("chain_hash"),
+    # The order of the chains: the default is taken under the chain's lock.
+    Column("chain_position", BigInteger, Identity(always=False), nullable=False),
+    Index("audit_log_chain", "source_silo", "chain_position", unique=True),
     Index("audit_log_time", text("occurred_at DESC, id DESC")),
     Index("audit_log_organization", "organization_id", text("occurred_at DESC, id DESC")),
 )

@@ -24,8 +24,7 @@ from medport.ems.events.v1 import audit_entries_pb2 as ems
 from medport.hospital.events.v1 import audit_entries_pb2 as hospital
 from psycopg.errors import InsufficientPrivilege
 
-from center_svc.repositories import audit_log
-from center_svc.repositories.audit_log import Query
+from center_svc.repositories import audit_chains
 from chassis.clock import timestamp
 from chassis.unit_of_work import Database
 from chassis.vocabulary import Silo
@@ -66,19 +65,8 @@ def audited(package: Any, minute: int, organization_id: UUID, **known: Any) -> S
 
 async def trail(database: Database, source_silo: Silo) -> list[Any]:
     """Return a silo's entries in the order of their chain."""
-    query = Query(
-        organization_id=None,
-        source_silos=[source_silo],
-        user_id=None,
-        entity_id=None,
-        actions=[],
-        since=NOON - timedelta(days=9000),
-        until=NOON + timedelta(days=9000),
-        before_at=NOON + timedelta(days=9000),
-        before_id=UUID(int=2**128 - 1),
-    )
-    entries = await audit_log.list_newest(database.read(None), query, 1000)
-    return sorted(entries, key=lambda entry: entry.recorded_at)
+    rows = database.read(None)
+    return await audit_chains.list_stretch(rows, source_silo, after=0, last=2**62, fetch=1000)
 
 
 async def test_each_silos_entries_form_one_chain(silo: Center) -> None:

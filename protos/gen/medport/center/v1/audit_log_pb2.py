@@ -31,7 +31,7 @@ from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/center/v1/audit_log.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/type/interval.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xc1\x04\n\x08\x41uditLog\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x0bsource_silo\x18\x03 \x01(\x0e\x32\x17.medport.common.v1.SiloB\x04\xe2\x41\x01\x03\x12\x15\n\x07user_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\nactor_kind\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.ActorKindB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61\x63tion\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65ntity_type\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tentity_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\x07\x63hanges\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x36\n\x07outcome\x18\n \x01(\x0e\x32\x1f.medport.common.v1.AuditOutcomeB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\noccur_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nip_address\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nrequest_id\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nchain_hash\x18\x12 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"b\n\x12GetAuditLogRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\x0c\x61udit_log_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"K\n\x13GetAuditLogResponse\x12\x34\n\taudit_log\x18\x01 \x01(\x0b\x32\x1b.medport.center.v1.AuditLogB\x04\xe2\x41\x01\x03\"\xd4\x05\n\x0e\x41uditLogFilter\x12\x44\n\x0csource_silos\x18\x01 \x03(\x0e\x32\x17.medport.common.v1.SiloB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x07user_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\tentity_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12?\n\x07\x61\x63tions\x18\x04 \x03(\tB.\xe2\x41\x01\x01\xbaH\'\x92\x01$\x10\x32\" r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,99}$\x12\xf4\x03\n\noccur_time\x18\x05 \x01(\x0b\x32\x15.google.type.IntervalB\xc8\x03\xe2\x41\x01\x01\xbaH\xc0\x03\xba\x01\xbc\x03\n\x08interval\x12Imust not end before it starts, and must lie within the years 2000 to 2199\x1a\xe4\x02(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)\"\xbb\x01\n\x14ListAuditLogsRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x37\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.medport.center.v1.AuditLogFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"m\n\x15ListAuditLogsResponse\x12\x35\n\naudit_logs\x18\x01 \x03(\x0b\x32\x1b.medport.center.v1.AuditLogB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\x89\x02\n\x0f\x41uditLogService\x12w\n\x0bGetAuditLog\x12%.medport.center.v1.GetAuditLogRequest\x1a&.medport.center.v1.GetAuditLogResponse\"\x19\x90\x02\x01\xca\xd5\"\x12\x12\x06\n\x02\x03\x07\x10\x02\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x12}\n\rListAuditLogs\x12\'.medport.center.v1.ListAuditLogsRequest\x1a(.medport.center.v1.ListAuditLogsResponse\"\x19\x90\x02\x01\xca\xd5\"\x12\x12\x06\n\x02\x03\x07\x10\x02\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/center/v1/audit_log.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/type/interval.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xdf\x04\n\x08\x41uditLog\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x0bsource_silo\x18\x03 \x01(\x0e\x32\x17.medport.common.v1.SiloB\x04\xe2\x41\x01\x03\x12\x15\n\x07user_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\nactor_kind\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.ActorKindB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61\x63tion\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65ntity_type\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tentity_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\x07\x63hanges\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x36\n\x07outcome\x18\n \x01(\x0e\x32\x1f.medport.common.v1.AuditOutcomeB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\noccur_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nip_address\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nrequest_id\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nchain_hash\x18\x12 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x63hain_position\x18\x13 \x01(\x03\x42\x04\xe2\x41\x01\x03\"b\n\x12GetAuditLogRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\x0c\x61udit_log_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"K\n\x13GetAuditLogResponse\x12\x34\n\taudit_log\x18\x01 \x01(\x0b\x32\x1b.medport.center.v1.AuditLogB\x04\xe2\x41\x01\x03\"\xd5\x06\n\x0e\x41uditLogFilter\x12\x44\n\x0csource_silos\x18\x01 \x03(\x0e\x32\x17.medport.common.v1.SiloB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x07user_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\tentity_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12?\n\x07\x61\x63tions\x18\x04 \x03(\tB.\xe2\x41\x01\x01\xbaH\'\x92\x01$\x10\x32\" r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,99}$\x12\xf4\x03\n\noccur_time\x18\x05 \x01(\x0b\x32\x15.google.type.IntervalB\xc8\x03\xe2\x41\x01\x01\xbaH\xc0\x03\xba\x01\xbc\x03\n\x08interval\x12Imust not end before it starts, and must lie within the years 2000 to 2199\x1a\xe4\x02(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)\x12?\n\x0b\x65ntity_type\x18\x06 \x01(\tB*\xe2\x41\x01\x01\xbaH#r\x1e\x32\x1c^[A-Za-z][A-Za-z0-9_]{0,63}$\xd8\x01\x01\x12>\n\x07outcome\x18\x07 \x01(\x0e\x32\x1f.medport.common.v1.AuditOutcomeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\xbb\x01\n\x14ListAuditLogsRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x37\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.medport.center.v1.AuditLogFilterB\x04\xe2\x41\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"m\n\x15ListAuditLogsResponse\x12\x35\n\naudit_logs\x18\x01 \x03(\x0b\x32\x1b.medport.center.v1.AuditLogB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"W\n\x0f\x41uditChainPoint\x12#\n\x0e\x63hain_position\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1f\n\nchain_hash\x18\x02 \x01(\x0c\x42\x0b\xe2\x41\x01\x01\xbaH\x04z\x02\x18 \"\x96\x01\n\x17VerifyAuditChainRequest\x12<\n\x0bsource_silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.SiloB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0b\x62\x65gin_after\x18\x02 \x01(\x0b\x32\".medport.center.v1.AuditChainPointB\x04\xe2\x41\x01\x01\"\xca\x01\n\x18VerifyAuditChainResponse\x12\x39\n\rchecked_until\x18\x01 \x01(\x0b\x32\".medport.center.v1.AuditChainPoint\x12\x15\n\rchecked_count\x18\x02 \x01(\x05\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x12\x31\n\x05\x66\x61ult\x18\x04 \x01(\x0e\x32\".medport.center.v1.AuditChainFault\x12\x14\n\x0c\x61udit_log_id\x18\x05 \x01(\t\"\xbe\x01\n\x19\x45xportAuditEntriesRequest\x12(\n\x0forganization_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x37\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.medport.center.v1.AuditLogFilterB\x04\xe2\x41\x01\x01\x12>\n\x0b\x62\x65gin_after\x18\x03 \x01(\x0b\x32#.medport.center.v1.AuditExportPointB\x04\xe2\x41\x01\x01\"u\n\x10\x41uditExportPoint\x12<\n\x0bsource_silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.SiloB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12#\n\x0e\x63hain_position\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\"S\n\x1a\x45xportAuditEntriesResponse\x12\x35\n\naudit_logs\x18\x01 \x03(\x0b\x32\x1b.medport.center.v1.AuditLogB\x04\xe2\x41\x01\x03*\x9e\x01\n\x0f\x41uditChainFault\x12!\n\x1d\x41UDIT_CHAIN_FAULT_UNSPECIFIED\x10\x00\x12$\n AUDIT_CHAIN_FAULT_BEGINNING_LOST\x10\x01\x12\"\n\x1e\x41UDIT_CHAIN_FAULT_ENTRY_BROKEN\x10\x02\x12\x1e\n\x1a\x41UDIT_CHAIN_FAULT_END_LOST\x10\x03\x32\x9a\x04\n\x0f\x41uditLogService\x12w\n\x0bGetAuditLog\x12%.medport.center.v1.GetAuditLogRequest\x1a&.medport.center.v1.GetAuditLogResponse\"\x19\x90\x02\x01\xca\xd5\"\x12\x12\x06\n\x02\x03\x07\x10\x02\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x12}\n\rListAuditLogs\x12\'.medport.center.v1.ListAuditLogsRequest\x1a(.medport.center.v1.ListAuditLogsResponse\"\x19\x90\x02\x01\xca\xd5\"\x12\x12\x06\n\x02\x03\x07\x10\x02\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x12~\n\x10VerifyAuditChain\x12*.medport.center.v1.VerifyAuditChainRequest\x1a+.medport.center.v1.VerifyAuditChainResponse\"\x11\x90\x02\x01\xca\xd5\"\n\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x12\x8e\x01\n\x12\x45xportAuditEntries\x12,.medport.center.v1.ExportAuditEntriesRequest\x1a-.medport.center.v1.ExportAuditEntriesResponse\"\x19\x90\x02\x01\xca\xd5\"\x12\x12\x06\n\x02\x03\x07\x10\x02\x12\x08\n\x02\x08\t\x10\x06\x18\x07\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,6 +70,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITLOG'].fields_by_name['request_id']._serialized_options = b'\342A\001\003'
   _globals['_AUDITLOG'].fields_by_name['chain_hash']._loaded_options = None
   _globals['_AUDITLOG'].fields_by_name['chain_hash']._serialized_options = b'\342A\001\003'
+  _globals['_AUDITLOG'].fields_by_name['chain_position']._loaded_options = None
+  _globals['_AUDITLOG'].fields_by_name['chain_position']._serialized_options = b'\342A\001\003'
   _globals['_GETAUDITLOGREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_GETAUDITLOGREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETAUDITLOGREQUEST'].fields_by_name['audit_log_id']._loaded_options = None
@@ -86,6 +88,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITLOGFILTER'].fields_by_name['actions']._serialized_options = b'\342A\001\001\272H\'\222\001$\0202\" r\0362\034^[A-Za-z][A-Za-z0-9_]{0,99}$'
   _globals['_AUDITLOGFILTER'].fields_by_name['occur_time']._loaded_options = None
   _globals['_AUDITLOGFILTER'].fields_by_name['occur_time']._serialized_options = b'\342A\001\001\272H\300\003\272\001\274\003\n\010interval\022Imust not end before it starts, and must lie within the years 2000 to 2199\032\344\002(!has(this.start_time) || (this.start_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.start_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.end_time) || (this.end_time >= timestamp(\'2000-01-01T00:00:00Z\') && this.end_time < timestamp(\'2200-01-01T00:00:00Z\'))) && (!has(this.start_time) || !has(this.end_time) || this.start_time <= this.end_time)'
+  _globals['_AUDITLOGFILTER'].fields_by_name['entity_type']._loaded_options = None
+  _globals['_AUDITLOGFILTER'].fields_by_name['entity_type']._serialized_options = b'\342A\001\001\272H#r\0362\034^[A-Za-z][A-Za-z0-9_]{0,63}$\330\001\001'
+  _globals['_AUDITLOGFILTER'].fields_by_name['outcome']._loaded_options = None
+  _globals['_AUDITLOGFILTER'].fields_by_name['outcome']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_LISTAUDITLOGSREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_LISTAUDITLOGSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTAUDITLOGSREQUEST'].fields_by_name['filter']._loaded_options = None
@@ -98,22 +104,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITLOGSRESPONSE'].fields_by_name['audit_logs']._serialized_options = b'\342A\001\003'
   _globals['_LISTAUDITLOGSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTAUDITLOGSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_AUDITCHAINPOINT'].fields_by_name['chain_position']._loaded_options = None
+  _globals['_AUDITCHAINPOINT'].fields_by_name['chain_position']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
+  _globals['_AUDITCHAINPOINT'].fields_by_name['chain_hash']._loaded_options = None
+  _globals['_AUDITCHAINPOINT'].fields_by_name['chain_hash']._serialized_options = b'\342A\001\001\272H\004z\002\030 '
+  _globals['_VERIFYAUDITCHAINREQUEST'].fields_by_name['source_silo']._loaded_options = None
+  _globals['_VERIFYAUDITCHAINREQUEST'].fields_by_name['source_silo']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_VERIFYAUDITCHAINREQUEST'].fields_by_name['begin_after']._loaded_options = None
+  _globals['_VERIFYAUDITCHAINREQUEST'].fields_by_name['begin_after']._serialized_options = b'\342A\001\001'
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['begin_after']._loaded_options = None
+  _globals['_EXPORTAUDITENTRIESREQUEST'].fields_by_name['begin_after']._serialized_options = b'\342A\001\001'
+  _globals['_AUDITEXPORTPOINT'].fields_by_name['source_silo']._loaded_options = None
+  _globals['_AUDITEXPORTPOINT'].fields_by_name['source_silo']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
+  _globals['_AUDITEXPORTPOINT'].fields_by_name['chain_position']._loaded_options = None
+  _globals['_AUDITEXPORTPOINT'].fields_by_name['chain_position']._serialized_options = b'\342A\001\002\272H\004\"\002(\000'
+  _globals['_EXPORTAUDITENTRIESRESPONSE'].fields_by_name['audit_logs']._loaded_options = None
+  _globals['_EXPORTAUDITENTRIESRESPONSE'].fields_by_name['audit_logs']._serialized_options = b'\342A\001\003'
   _globals['_AUDITLOGSERVICE'].methods_by_name['GetAuditLog']._loaded_options = None
   _globals['_AUDITLOGSERVICE'].methods_by_name['GetAuditLog']._serialized_options = b'\220\002\001\312\325\"\022\022\006\n\002\003\007\020\002\022\010\n\002\010\t\020\006\030\007'
   _globals['_AUDITLOGSERVICE'].methods_by_name['ListAuditLogs']._loaded_options = None
   _globals['_AUDITLOGSERVICE'].methods_by_name['ListAuditLogs']._serialized_options = b'\220\002\001\312\325\"\022\022\006\n\002\003\007\020\002\022\010\n\002\010\t\020\006\030\007'
+  _globals['_AUDITLOGSERVICE'].methods_by_name['VerifyAuditChain']._loaded_options = None
+  _globals['_AUDITLOGSERVICE'].methods_by_name['VerifyAuditChain']._serialized_options = b'\220\002\001\312\325\"\n\022\010\n\002\010\t\020\006\030\007'
+  _globals['_AUDITLOGSERVICE'].methods_by_name['ExportAuditEntries']._loaded_options = None
+  _globals['_AUDITLOGSERVICE'].methods_by_name['ExportAuditEntries']._serialized_options = b'\220\002\001\312\325\"\022\022\006\n\002\003\007\020\002\022\010\n\002\010\t\020\006\030\007'
+  _globals['_AUDITCHAINFAULT']._serialized_start=3066
+  _globals['_AUDITCHAINFAULT']._serialized_end=3224
   _globals['_AUDITLOG']._serialized_start=278
-  _globals['_AUDITLOG']._serialized_end=855
-  _globals['_GETAUDITLOGREQUEST']._serialized_start=857
-  _globals['_GETAUDITLOGREQUEST']._serialized_end=955
-  _globals['_GETAUDITLOGRESPONSE']._serialized_start=957
-  _globals['_GETAUDITLOGRESPONSE']._serialized_end=1032
-  _globals['_AUDITLOGFILTER']._serialized_start=1035
-  _globals['_AUDITLOGFILTER']._serialized_end=1759
-  _globals['_LISTAUDITLOGSREQUEST']._serialized_start=1762
-  _globals['_LISTAUDITLOGSREQUEST']._serialized_end=1949
-  _globals['_LISTAUDITLOGSRESPONSE']._serialized_start=1951
-  _globals['_LISTAUDITLOGSRESPONSE']._serialized_end=2060
-  _globals['_AUDITLOGSERVICE']._serialized_start=2063
-  _globals['_AUDITLOGSERVICE']._serialized_end=2328
+  _globals['_AUDITLOG']._serialized_end=885
+  _globals['_GETAUDITLOGREQUEST']._serialized_start=887
+  _globals['_GETAUDITLOGREQUEST']._serialized_end=985
+  _globals['_GETAUDITLOGRESPONSE']._serialized_start=987
+  _globals['_GETAUDITLOGRESPONSE']._serialized_end=1062
+  _globals['_AUDITLOGFILTER']._serialized_start=1065
+  _globals['_AUDITLOGFILTER']._serialized_end=1918
+  _globals['_LISTAUDITLOGSREQUEST']._serialized_start=1921
+  _globals['_LISTAUDITLOGSREQUEST']._serialized_end=2108
+  _globals['_LISTAUDITLOGSRESPONSE']._serialized_start=2110
+  _globals['_LISTAUDITLOGSRESPONSE']._serialized_end=2219
+  _globals['_AUDITCHAINPOINT']._serialized_start=2221
+  _globals['_AUDITCHAINPOINT']._serialized_end=2308
+  _globals['_VERIFYAUDITCHAINREQUEST']._serialized_start=2311
+  _globals['_VERIFYAUDITCHAINREQUEST']._serialized_end=2461
+  _globals['_VERIFYAUDITCHAINRESPONSE']._serialized_start=2464
+  _globals['_VERIFYAUDITCHAINRESPONSE']._serialized_end=2666
+  _globals['_EXPORTAUDITENTRIESREQUEST']._serialized_start=2669
+  _globals['_EXPORTAUDITENTRIESREQUEST']._serialized_end=2859
+  _globals['_AUDITEXPORTPOINT']._serialized_start=2861
+  _globals['_AUDITEXPORTPOINT']._serialized_end=2978
+  _globals['_EXPORTAUDITENTRIESRESPONSE']._serialized_start=2980
+  _globals['_EXPORTAUDITENTRIESRESPONSE']._serialized_end=3063
+  _globals['_AUDITLOGSERVICE']._serialized_start=3227
+  _globals['_AUDITLOGSERVICE']._serialized_end=3765
 # @@protoc_insertion_point(module_scope)

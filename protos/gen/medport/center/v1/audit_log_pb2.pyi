@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import interval_pb2 as _interval_pb2
 from medport.common.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
@@ -21,6 +22,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AuditChainFault:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditChainFaultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditChainFault.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_CHAIN_FAULT_UNSPECIFIED: _AuditChainFault.ValueType  # 0
+    """Nothing, as far as it was looked at."""
+    AUDIT_CHAIN_FAULT_BEGINNING_LOST: _AuditChainFault.ValueType  # 1
+    """The entry to begin behind is not there, or has another hash: the chain was rewritten or cut."""
+    AUDIT_CHAIN_FAULT_ENTRY_BROKEN: _AuditChainFault.ValueType  # 2
+    """An entry does not follow from the one before: it was changed, or others before it removed."""
+    AUDIT_CHAIN_FAULT_END_LOST: _AuditChainFault.ValueType  # 3
+    """The chain does not end where it was grown to: its last entries were removed."""
+
+class AuditChainFault(_AuditChainFault, metaclass=_AuditChainFaultEnumTypeWrapper):
+    """What is wrong with a chain."""
+
+AUDIT_CHAIN_FAULT_UNSPECIFIED: AuditChainFault.ValueType  # 0
+"""Nothing, as far as it was looked at."""
+AUDIT_CHAIN_FAULT_BEGINNING_LOST: AuditChainFault.ValueType  # 1
+"""The entry to begin behind is not there, or has another hash: the chain was rewritten or cut."""
+AUDIT_CHAIN_FAULT_ENTRY_BROKEN: AuditChainFault.ValueType  # 2
+"""An entry does not follow from the one before: it was changed, or others before it removed."""
+AUDIT_CHAIN_FAULT_END_LOST: AuditChainFault.ValueType  # 3
+"""The chain does not end where it was grown to: its last entries were removed."""
+Global___AuditChainFault: _TypeAlias = AuditChainFault  # noqa: Y015
 
 @_typing.final
 class AuditLog(_message.Message):
@@ -44,6 +73,7 @@ class AuditLog(_message.Message):
     IP_ADDRESS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    CHAIN_POSITION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the silo where it happened."""
     organization_id: _builtins.str
@@ -70,6 +100,8 @@ class AuditLog(_message.Message):
     """The call; may be empty."""
     chain_hash: _builtins.bytes
     """SHA-256 over the hash of the silo's entry before and this entry: a chain nobody can edit."""
+    chain_position: _builtins.int
+    """Rises along the silo's chain, with gaps."""
     @_builtins.property
     def changes(self) -> _struct_pb2.Struct:
         """Names of changed fields, with values that are not PHI."""
@@ -101,10 +133,11 @@ class AuditLog(_message.Message):
         ip_address: _builtins.str = ...,
         request_id: _builtins.str = ...,
         chain_hash: _builtins.bytes = ...,
+        chain_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "create_time", b"create_time", "occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_kind", b"actor_kind", "chain_hash", b"chain_hash", "changes", b"changes", "create_time", b"create_time", "entity_id", b"entity_id", "entity_type", b"entity_type", "id", b"id", "ip_address", b"ip_address", "occur_time", b"occur_time", "organization_id", b"organization_id", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "source_silo", b"source_silo", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_kind", b"actor_kind", "chain_hash", b"chain_hash", "chain_position", b"chain_position", "changes", b"changes", "create_time", b"create_time", "entity_id", b"entity_id", "entity_type", b"entity_type", "id", b"id", "ip_address", b"ip_address", "occur_time", b"occur_time", "organization_id", b"organization_id", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "source_silo", b"source_silo", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,10 +204,16 @@ class AuditLogFilter(_message.Message):
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ENTITY_TYPE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Who did it."""
     entity_id: _builtins.str
     """What it was done to."""
+    entity_type: _builtins.str
+    """What kind of thing it was done to, such as service_registry."""
+    outcome: _vocabulary_pb2.AuditOutcome.ValueType
+    """Only what was allowed, or only what was refused."""
     @_builtins.property
     def source_silos(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Silo.ValueType]:
         """Silos."""
@@ -195,10 +234,12 @@ class AuditLogFilter(_message.Message):
         entity_id: _builtins.str = ...,
         actions: _abc.Iterable[_builtins.str] | None = ...,
         occur_time: _interval_pb2.Interval | None = ...,
+        entity_type: _builtins.str = ...,
+        outcome: _vocabulary_pb2.AuditOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "entity_id", b"entity_id", "occur_time", b"occur_time", "source_silos", b"source_silos", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "entity_id", b"entity_id", "entity_type", b"entity_type", "occur_time", b"occur_time", "outcome", b"outcome", "source_silos", b"source_silos", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,3 +308,181 @@ class ListAuditLogsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAuditLogsResponse: _TypeAlias = ListAuditLogsResponse  # noqa: Y015
+
+@_typing.final
+class AuditChainPoint(_message.Message):
+    """A place in one silo's chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_POSITION_FIELD_NUMBER: _builtins.int
+    CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    chain_position: _builtins.int
+    """The entry's chain_position; 0 is the beginning."""
+    chain_hash: _builtins.bytes
+    """The entry's chain_hash; at the beginning 32 zero bytes, or none."""
+    def __init__(
+        self,
+        *,
+        chain_position: _builtins.int = ...,
+        chain_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_hash", b"chain_hash", "chain_position", b"chain_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditChainPoint: _TypeAlias = AuditChainPoint  # noqa: Y015
+
+@_typing.final
+class VerifyAuditChainRequest(_message.Message):
+    """Names the stretch to look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_SILO_FIELD_NUMBER: _builtins.int
+    BEGIN_AFTER_FIELD_NUMBER: _builtins.int
+    source_silo: _vocabulary_pb2.Silo.ValueType
+    """Whose chain."""
+    @_builtins.property
+    def begin_after(self) -> Global___AuditChainPoint:
+        """Where to begin; absent: at the chain's beginning."""
+
+    def __init__(
+        self,
+        *,
+        source_silo: _vocabulary_pb2.Silo.ValueType = ...,
+        begin_after: Global___AuditChainPoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_after", b"begin_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_after", b"begin_after", "source_silo", b"source_silo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAuditChainRequest: _TypeAlias = VerifyAuditChainRequest  # noqa: Y015
+
+@_typing.final
+class VerifyAuditChainResponse(_message.Message):
+    """How far the chain holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKED_UNTIL_FIELD_NUMBER: _builtins.int
+    CHECKED_COUNT_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    AUDIT_LOG_ID_FIELD_NUMBER: _builtins.int
+    checked_count: _builtins.int
+    """How many entries were looked at and hold."""
+    is_complete: _builtins.bool
+    """Whether that was the end of the chain, as it stood when the call began."""
+    fault: Global___AuditChainFault.ValueType
+    """What was found, right behind `checked_until`."""
+    audit_log_id: _builtins.str
+    """The entry that does not follow; empty unless that is the fault."""
+    @_builtins.property
+    def checked_until(self) -> Global___AuditChainPoint:
+        """The last entry that holds."""
+
+    def __init__(
+        self,
+        *,
+        checked_until: Global___AuditChainPoint | None = ...,
+        checked_count: _builtins.int = ...,
+        is_complete: _builtins.bool = ...,
+        fault: Global___AuditChainFault.ValueType = ...,
+        audit_log_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checked_until", b"checked_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_log_id", b"audit_log_id", "checked_count", b"checked_count", "checked_until", b"checked_until", "fault", b"fault", "is_complete", b"is_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAuditChainResponse: _TypeAlias = VerifyAuditChainResponse  # noqa: Y015
+
+@_typing.final
+class ExportAuditEntriesRequest(_message.Message):
+    """Says which entries to send."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    BEGIN_AFTER_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """The organization whose entries; the center's users may leave it empty for all."""
+    @_builtins.property
+    def filter(self) -> Global___AuditLogFilter:
+        """Which entries; absent: all."""
+
+    @_builtins.property
+    def begin_after(self) -> Global___AuditExportPoint:
+        """Where to go on; absent: from the beginning."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        filter: Global___AuditLogFilter | None = ...,
+        begin_after: Global___AuditExportPoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_after", b"begin_after", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_after", b"begin_after", "filter", b"filter", "organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportAuditEntriesRequest: _TypeAlias = ExportAuditEntriesRequest  # noqa: Y015
+
+@_typing.final
+class AuditExportPoint(_message.Message):
+    """The last entry that was received."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_SILO_FIELD_NUMBER: _builtins.int
+    CHAIN_POSITION_FIELD_NUMBER: _builtins.int
+    source_silo: _vocabulary_pb2.Silo.ValueType
+    """Its silo."""
+    chain_position: _builtins.int
+    """Its chain_position."""
+    def __init__(
+        self,
+        *,
+        source_silo: _vocabulary_pb2.Silo.ValueType = ...,
+        chain_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_position", b"chain_position", "source_silo", b"source_silo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditExportPoint: _TypeAlias = AuditExportPoint  # noqa: Y015
+
+@_typing.final
+class ExportAuditEntriesResponse(_message.Message):
+    """Some of the entries asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_LOGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def audit_logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditLog]:
+        """Up to 500, never none."""
+
+    def __init__(
+        self,
+        *,
+        audit_logs: _abc.Iterable[Global___AuditLog] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_logs", b"audit_logs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportAuditEntriesResponse: _TypeAlias = ExportAuditEntriesResponse  # noqa: Y015

@@ -45,6 +45,16 @@ class AuditLogServiceStub:
                 request_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsRequest.SerializeToString,
                 response_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsResponse.FromString,
                 _registered_method=True)
+        self.VerifyAuditChain = channel.unary_unary(
+                '/medport.center.v1.AuditLogService/VerifyAuditChain',
+                request_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainResponse.FromString,
+                _registered_method=True)
+        self.ExportAuditEntries = channel.unary_stream(
+                '/medport.center.v1.AuditLogService/ExportAuditEntries',
+                request_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class AuditLogServiceServicer:
@@ -69,6 +79,29 @@ class AuditLogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyAuditChain(self, request, context):
+        """Looks for entries of one silo's chain that were changed or removed after they were written.
+
+        Each entry's hash covers the entry and the hash before it. A call looks at up to 10,000
+        entries: go on behind `checked_until` while `is_complete` is false and there is no fault. Keep
+        the last `checked_until` where the database's owner cannot write: a later call that begins
+        there finds a chain that was rewritten from its beginning, or cut, and made to fit.
+        Errors: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAuditEntries(self, request, context):
+        """Sends every entry that is there when the call begins, silo by silo, each in its chain's order.
+
+        Broken off: call again with `begin_after` the last entry received. At most 500 in a message.
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +114,16 @@ def add_AuditLogServiceServicer_to_server(servicer, server):
                     servicer.ListAuditLogs,
                     request_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsRequest.FromString,
                     response_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsResponse.SerializeToString,
+            ),
+            'VerifyAuditChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAuditChain,
+                    request_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainResponse.SerializeToString,
+            ),
+            'ExportAuditEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAuditEntries,
+                    request_deserializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -138,6 +181,60 @@ class AuditLogService:
             '/medport.center.v1.AuditLogService/ListAuditLogs',
             medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsRequest.SerializeToString,
             medport_dot_center_dot_v1_dot_audit__log__pb2.ListAuditLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAuditChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.AuditLogService/VerifyAuditChain',
+            medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_audit__log__pb2.VerifyAuditChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.center.v1.AuditLogService/ExportAuditEntries',
+            medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_audit__log__pb2.ExportAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,21 @@ class AuditLogServiceStub:
 
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; PERMISSION_DENIED for another organization.
     """
+    VerifyAuditChain: _grpc.UnaryUnaryMultiCallable[_audit_log_pb2.VerifyAuditChainRequest, _audit_log_pb2.VerifyAuditChainResponse]
+    """Looks for entries of one silo's chain that were changed or removed after they were written.
+
+    Each entry's hash covers the entry and the hash before it. A call looks at up to 10,000
+    entries: go on behind `checked_until` while `is_complete` is false and there is no fault. Keep
+    the last `checked_until` where the database's owner cannot write: a later call that begins
+    there finds a chain that was rewritten from its beginning, or cut, and made to fit.
+    Errors: INVALID_ARGUMENT.
+    """
+    ExportAuditEntries: _grpc.UnaryStreamMultiCallable[_audit_log_pb2.ExportAuditEntriesRequest, _audit_log_pb2.ExportAuditEntriesResponse]
+    """Sends every entry that is there when the call begins, silo by silo, each in its chain's order.
+
+    Broken off: call again with `begin_after` the last entry received. At most 500 in a message.
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT.
+    """
 
 @_typing.type_check_only
 class AuditLogServiceAsyncStub(AuditLogServiceStub):
@@ -58,6 +73,21 @@ class AuditLogServiceAsyncStub(AuditLogServiceStub):
     """Lists entries, newest first.
 
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; PERMISSION_DENIED for another organization.
+    """
+    VerifyAuditChain: _aio.UnaryUnaryMultiCallable[_audit_log_pb2.VerifyAuditChainRequest, _audit_log_pb2.VerifyAuditChainResponse]  # type: ignore[assignment]
+    """Looks for entries of one silo's chain that were changed or removed after they were written.
+
+    Each entry's hash covers the entry and the hash before it. A call looks at up to 10,000
+    entries: go on behind `checked_until` while `is_complete` is false and there is no fault. Keep
+    the last `checked_until` where the database's owner cannot write: a later call that begins
+    there finds a chain that was rewritten from its beginning, or cut, and made to fit.
+    Errors: INVALID_ARGUMENT.
+    """
+    ExportAuditEntries: _aio.UnaryStreamMultiCallable[_audit_log_pb2.ExportAuditEntriesRequest, _audit_log_pb2.ExportAuditEntriesResponse]  # type: ignore[assignment]
+    """Sends every entry that is there when the call begins, silo by silo, each in its chain's order.
+
+    Broken off: call again with `begin_after` the last entry received. At most 500 in a message.
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT.
     """
 
 class AuditLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,6 +113,33 @@ class AuditLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists entries, newest first.
 
         Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; PERMISSION_DENIED for another organization.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyAuditChain(
+        self,
+        request: _audit_log_pb2.VerifyAuditChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_log_pb2.VerifyAuditChainResponse, _abc.Awaitable[_audit_log_pb2.VerifyAuditChainResponse]]:
+        """Looks for entries of one silo's chain that were changed or removed after they were written.
+
+        Each entry's hash covers the entry and the hash before it. A call looks at up to 10,000
+        entries: go on behind `checked_until` while `is_complete` is false and there is no fault. Keep
+        the last `checked_until` where the database's owner cannot write: a later call that begins
+        there finds a chain that was rewritten from its beginning, or cut, and made to fit.
+        Errors: INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportAuditEntries(
+        self,
+        request: _audit_log_pb2.ExportAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_log_pb2.ExportAuditEntriesResponse], _abc.AsyncIterator[_audit_log_pb2.ExportAuditEntriesResponse]]:
+        """Sends every entry that is there when the call begins, silo by silo, each in its chain's order.
+
+        Broken off: call again with `begin_after` the last entry received. At most 500 in a message.
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT.
         """
 
 def add_AuditLogServiceServicer_to_server(servicer: AuditLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
