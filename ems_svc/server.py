@@ -33,6 +33,7 @@ from medport.hospital.events.v1 import signing_keys_pb2 as hospital_keys
 
 from chassis import idempotency_sweep
 from chassis.clock import Clock
+from chassis.event_contract import EventContract
 from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.mailing import Mailing
@@ -45,6 +46,7 @@ from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
+from chassis.watching import Watching
 from ems_svc import snapshots
 from ems_svc.projectors import (
     awards,
@@ -90,9 +92,10 @@ def compose(kit: Kit) -> Silo:
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)
+    watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     followers = Followers(followings(kit.clock), database, settings.peers, identity.bearer)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
         authenticate=identity.verifier.verify,
         guards=identity.guards,
         database=database,
@@ -187,7 +190,7 @@ def _keys(source: str, file: FileDescriptor, noun: FileDescriptor) -> Following:
 
 
 def _servicers(
-    kit: Kit, database: Database, identity: Identity, paging: Paging
+    kit: Kit, database: Database, identity: Identity, paging: Paging, watching: Watching
 ) -> Sequence[Callable[[Any], None]]:
     parts = (database, kit.clock, paging)
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
@@ -199,7 +202,7 @@ def _servicers(
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (agencies.add_AgencyServiceServicer_to_server, AgencyServicer(*parts)),
-        (units.add_UnitServiceServicer_to_server, UnitServicer(*parts)),
+        (units.add_UnitServiceServicer_to_server, UnitServicer(*parts, watching)),
         (
             shifts.add_UnitAvailabilityServiceServicer_to_server,
             UnitAvailabilityServicer(*parts),

@@ -62,6 +62,12 @@ LIST = compiled(
     .limit(bindparam("limit")),
     into=Unit,
 )
+NAMED = compiled(
+    select(*stored(table)).where(
+        _of_agency, table.c.id == any_(bindparam("ids", type_=ARRAY(UuidType)))
+    ),
+    into=Unit,
+)
 _now = func.clock_timestamp()
 # The last interval that has begun: a shift that is not over. None has: not limited.
 _is_shift = (
@@ -160,6 +166,11 @@ async def book(uow: UnitOfWork, job: Assignment, unit_id: UUID, at: datetime) ->
 async def active(rows: Rows, agency_id: UUID) -> list[Unit]:
     """Return the units in use; an agency has dozens."""
     return await rows.all(ACTIVE, agency_id=agency_id)
+
+
+async def list_named(rows: Rows, agency_id: UUID, ids: Sequence[UUID]) -> list[Unit]:
+    """Return the units that there are of ``ids``, retired ones included, in any order."""
+    return await rows.all(NAMED, agency_id=agency_id, ids=list(ids))
 
 
 async def list_by_id(

@@ -13,9 +13,11 @@ from medport.ems.v1 import units_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock
+from chassis.interceptors.guards import Context
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.vocabulary import UnitStatus
+from chassis.watching import Watching
 from chassis.wire import member
 from ems_svc.domain import units as rules
 from ems_svc.domain.distances import by_road, driving
@@ -36,6 +38,7 @@ from ems_svc.repositories import (
     units,
 )
 from ems_svc.unit_views import near, show, show_one
+from ems_svc.unit_watching import UnitWatch
 
 FIRST = UUID(int=0)  # no id lies before it
 NEAREST = (-1.0, FIRST)  # no unit is nearer
@@ -43,10 +46,13 @@ LAST = datetime(9999, 1, 1, tzinfo=UTC)  # no unit was anywhere later
 
 
 class UnitServicer(rpc.UnitServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, watching: Watching
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._watching = watching
 
     async def GetUnit(self, request: pb.GetUnitRequest, context: object) -> pb.GetUnitResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_id)
@@ -202,6 +208,13 @@ class UnitServicer(rpc.UnitServiceServicer):
         return pb.ListUnitLocationsResponse(
             unit_locations=[messages.location(each, now) for each in shown], next_page_token=token
         )
+
+    async def WatchUnits(  # type: ignore[override]  # grpc takes a writer too
+        self, request: pb.WatchUnitsRequest, context: Context
+    ) -> None:
+        rows = self._database.read(auth.tenant(request.agency_id))
+        watch = UnitWatch(request, rows, self._clock, context.write)
+        await self._watching.watch(watch, watch.interest, request.resume_token)
 
     async def _must_crew(self, agency_id: UUID, unit_id: UUID) -> None:
         """Refuse a crew another unit than its own, as if there were none."""

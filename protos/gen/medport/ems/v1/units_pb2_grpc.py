@@ -80,6 +80,11 @@ class UnitServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.FromString,
                 _registered_method=True)
+        self.WatchUnits = channel.unary_stream(
+                '/medport.ems.v1.UnitService/WatchUnits',
+                request_serializer=medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsResponse.FromString,
+                _registered_method=True)
 
 
 class UnitServiceServicer:
@@ -175,6 +180,21 @@ class UnitServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchUnits(self, request, context):
+        """Streams units: all in use, `snapshot_end`, then each that is new or changed, and a unit on a job
+        when its place is announced, at most every 30 s. A crew sees its own. A stream that resumes has
+        no snapshot, but every change since. A heartbeat comes every 5 s; the stream ends with
+        `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UnitServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -222,6 +242,11 @@ def add_UnitServiceServicer_to_server(servicer, server):
                     servicer.ListUnitLocations,
                     request_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.SerializeToString,
+            ),
+            'WatchUnits': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchUnits,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -468,6 +493,33 @@ class UnitService:
             '/medport.ems.v1.UnitService/ListUnitLocations',
             medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_units__pb2.ListUnitLocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchUnits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.ems.v1.UnitService/WatchUnits',
+            medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_units__pb2.WatchUnitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

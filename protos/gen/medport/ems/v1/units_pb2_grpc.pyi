@@ -86,6 +86,17 @@ class UnitServiceStub:
 
     Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
     """
+    WatchUnits: _grpc.UnaryStreamMultiCallable[_units_pb2.WatchUnitsRequest, _units_pb2.WatchUnitsResponse]
+    """Streams units: all in use, `snapshot_end`, then each that is new or changed, and a unit on a job
+    when its place is announced, at most every 30 s. A crew sees its own. A stream that resumes has
+    no snapshot, but every change since. A heartbeat comes every 5 s; the stream ends with
+    `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class UnitServiceAsyncStub(UnitServiceStub):
@@ -144,6 +155,17 @@ class UnitServiceAsyncStub(UnitServiceStub):
     `location.retention_days` says.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+    """
+    WatchUnits: _aio.UnaryStreamMultiCallable[_units_pb2.WatchUnitsRequest, _units_pb2.WatchUnitsResponse]  # type: ignore[assignment]
+    """Streams units: all in use, `snapshot_end`, then each that is new or changed, and a unit on a job
+    when its place is announced, at most every 30 s. A crew sees its own. A stream that resumes has
+    no snapshot, but every change since. A heartbeat comes every 5 s; the stream ends with
+    `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class UnitServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -254,6 +276,23 @@ class UnitServiceServicer(metaclass=_abc_1.ABCMeta):
         `location.retention_days` says.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchUnits(
+        self,
+        request: _units_pb2.WatchUnitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_units_pb2.WatchUnitsResponse], _abc.AsyncIterator[_units_pb2.WatchUnitsResponse]]:
+        """Streams units: all in use, `snapshot_end`, then each that is new or changed, and a unit on a job
+        when its place is announced, at most every 30 s. A crew sees its own. A stream that resumes has
+        no snapshot, but every change since. A heartbeat comes every 5 s; the stream ends with
+        `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_UnitServiceServicer_to_server(servicer: UnitServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
