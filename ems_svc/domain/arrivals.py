@@ -18,6 +18,10 @@ class Way:
     destination: Place
     factor: Decimal
 
+    @property
+    def loaded_miles(self) -> float:
+        return road_miles(self.origin, self.destination, self.factor)
+
     def deadhead_miles(self, unit: Place) -> float:
         return road_miles(unit, self.origin, self.factor)
 
@@ -25,7 +29,7 @@ class Way:
         self, status: JobStatus, unit: Place, at: datetime
     ) -> tuple[datetime | None, datetime | None]:
         """Return the arrivals at origin and destination that still lie ahead."""
-        loaded = driving(road_miles(self.origin, self.destination, self.factor))
+        loaded = driving(self.loaded_miles)
         approach = driving(self.deadhead_miles(unit))
         match status:
             case JobStatus.ACCEPTED:  # the wheels do not turn yet

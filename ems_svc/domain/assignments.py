@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.errors import FailedPrecondition
+from chassis.errors import FailedPrecondition, InvalidArgument
 from chassis.vocabulary import JobStatus, TransportLevel
 from ems_svc.domain.events import (
     CancellationRefused,
     TripAdvanced,
+    TripChangeAccepted,
     TripEtaChanged,
     UnitAssigned,
     UnitStatusChanged,
     UnitUnassigned,
 )
-from ems_svc.domain.offered_trips import OfferedTrip
+from ems_svc.domain.offered_trips import OfferedTrip, TripChanged
 from ems_svc.domain.units import Unit
 
 STEPS = (
@@ -122,6 +123,68 @@ class Assignment:
         freed, changed = unit.follow(JobStatus.DROPPED, at)
         return job, freed, (UnitUnassigned(job, freed, at), changed)
 
+    def plan(self, unit: Unit | None, start_at: datetime | None) -> Assignment:
+        """Note which unit shall carry; it stays free, and nothing is announced."""
+        self.must_want_unit()
+        if unit is None:
+            return replace(self, planned_unit_id=None, planned_start_at=None)
+        unit.must_suit(self.transport_level, self.required_capabilities)
+        return replace(self, planned_unit_id=unit.id, planned_start_at=start_at)
+
+    def must_be_live(self) -> None:
+        if not self.is_live:
+            raise self._state("has ended")
+
+    def must_swap(self) -> UUID:
+        """Return the unit that another one may take the place of."""
+        self.must_be_live()
+        return self.must_have_unit()
+
+    def swap(
+        self, old: Unit, new: Unit, at: datetime
+    ) -> tuple[Assignment, Unit, Unit, tuple[UnitAssigned | UnitStatusChanged, ...]]:
+        """Go on with a unit that was booked for this job in the same transaction.
+
+        It takes over the state of the one before, which is out of service from now on.
+        """
+        job = self._next(at, unit_id=new.id, unit_assigned_at=at)
+        broken, stopped = old.break_down(at)
+        events: list[UnitAssigned | UnitStatusChanged] = [stopped, UnitStatusChanged(new, at)]
+        if self.status is not JobStatus.ACCEPTED:
+            new, followed = new.follow(self.status, at)
+            events.append(followed)
+        return job, broken, new, (UnitAssigned(job, new, at), *events)
+
+    def accept_change(
+        self, version: int, unit: Unit | None, at: datetime
+    ) -> tuple[Assignment, tuple[TripChangeAccepted, ...]]:
+        """Agree to carry what the trip now needs, with ``unit`` if there is one."""
+        self.must_be_live()
+        if version != self.material_version:
+            known = str(self.material_version)
+            raise TripChanged("the trip changed once more: look again", material_version=known)
+        if version == self.confirmed_material_version:
+            return self, ()
+        if unit is not None and self.is_before_pickup:
+            unit.must_suit(self.transport_level, self.required_capabilities)
+        job = self._next(at, confirmed_material_version=version)
+        return job, (TripChangeAccepted(job),)
+
+    def report(
+        self, pickup_at: datetime | None, destination_at: datetime | None, at: datetime
+    ) -> tuple[Assignment, tuple[TripEtaChanged, ...]]:
+        """Take a crew's estimate of what lies ahead, if it is worth telling."""
+        self.must_have_unit()
+        _must_lie_ahead(at, eta_pickup_time=pickup_at, eta_destination_time=destination_at)
+        if self.status not in (*BEFORE_PICKUP, JobStatus.IN_TRANSIT):
+            raise self._state("expects no arrival")
+        is_coming = self.status in (JobStatus.ACCEPTED, JobStatus.EN_ROUTE)
+        if pickup_at is not None and not is_coming:
+            raise self._state("has reached its origin")
+        known = self.eta_pickup_at if is_coming else None
+        told = self.expect(pickup_at or known, destination_at or self.eta_destination_at, at)
+        return (self, ()) if told is None else (told[0], (told[1],))
+
     def must_have_unit(self) -> UUID:
         if self.unit_id is None:
             raise JobNeedsUnit("the job has no unit", state=self.status)
@@ -207,6 +270,16 @@ class Assignment:
 
     def _state(self, text: str) -> JobState:
         return JobState(f"the job is {self.status} and {text}", state=self.status)
+
+
+def _must_lie_ahead(at: datetime, **times: datetime | None) -> None:
+    wrong = {
+        name: "must lie in the future"
+        for name, moment in times.items()
+        if moment is not None and moment < at
+    }
+    if wrong:
+        raise InvalidArgument("what is expected is over", violations=wrong)
 
 
 def _differs(known: datetime | None, now: datetime | None) -> bool:

@@ -111,6 +111,11 @@ class CancellationRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class TripChangeAccepted:
+    job: Assignment
+
+
+@dataclass(frozen=True, slots=True)
 class UnitStatusChanged:
     unit: Unit
     at: datetime
@@ -141,6 +146,7 @@ JobEvent = (
     | TripDropped
     | CancellationConfirmed
     | CancellationRefused
+    | TripChangeAccepted
     | UnitLocationReported
 )
 Event = (

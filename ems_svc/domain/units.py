@@ -91,6 +91,13 @@ class Unit:
             return False
         return begun is None or begun.lets_work(at)
 
+    def must_suit(self, level: TransportLevel, required: Sequence[str]) -> None:
+        """Refuse a unit that could not carry such a trip, whatever it does at the moment."""
+        self.must_be_in_use()
+        if not self.qualifies(level, required):
+            state = self.current_status
+            raise UnitUnsuitable("the unit lacks the level or the equipment", state=state)
+
     def must_be_in_use(self) -> None:
         if not self.is_active:
             raise UnitRetired("the unit is retired", state="RETIRED")
@@ -130,6 +137,10 @@ class Unit:
         """Do something else, without a job before or after."""
         self.must_be_idle()
         return self._turn(status, self.current_assignment_id, at)
+
+    def break_down(self, at: datetime) -> tuple[Unit, UnitStatusChanged]:
+        """Leave the job to the unit that takes it over."""
+        return self._turn(UnitStatus.OUT_OF_SERVICE, None, at)
 
     def retire(self, at: datetime) -> tuple[Unit, UnitStatusChanged]:
         self.must_be_idle()

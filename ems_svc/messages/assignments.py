@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from medport.ems.v1 import assignments_pb2 as pb
 
-from chassis.clock import timestamp
+from chassis.clock import instant, timestamp
 from ems_svc.domain.assignments import Assignment
 from ems_svc.messages import words
 
@@ -39,4 +41,18 @@ def assignment(value: Assignment) -> pb.Assignment:
         eta_destination_time=timestamp(value.eta_destination_at),
         deadhead_miles=value.deadhead_miles,
         loaded_miles=value.loaded_miles,
+        planned_unit_id=str(value.planned_unit_id or ""),
+        planned_start_time=timestamp(value.planned_start_at),
+    )
+
+
+def planned_start(given: pb.PlanUnitRequest) -> datetime | None:
+    return instant(given.start_time) if given.HasField("start_time") else None
+
+
+def expected(given: pb.ReportEtaRequest) -> tuple[datetime | None, datetime | None]:
+    """Return the arrivals at origin and destination that are reported."""
+    return (
+        instant(given.eta_pickup_time) if given.HasField("eta_pickup_time") else None,
+        instant(given.eta_destination_time) if given.HasField("eta_destination_time") else None,
     )

@@ -60,7 +60,7 @@ def payload(event: e.Event) -> Message:  # noqa: PLR0911 - one line per event
             return _of_job(event)
 
 
-def _of_job(event: e.JobEvent) -> Message:  # noqa: PLR0911 - one line per event
+def _of_job(event: e.JobEvent) -> Message:  # noqa: C901, PLR0911 - one line per event
     job = job_ref(event.job)
     match event:
         case e.AwardConfirmed(confirmed, bid):
@@ -86,13 +86,8 @@ def _of_job(event: e.JobEvent) -> Message:  # noqa: PLR0911 - one line per event
             )
         case e.TripAdvanced():
             return _advanced(event)
-        case e.TripEtaChanged(expecting, at):
-            return assignments_pb2.TripEtaChanged(
-                job=job,
-                eta_pickup_time=timestamp(expecting.eta_pickup_at),
-                eta_destination_time=timestamp(expecting.eta_destination_at),
-                as_of_time=timestamp(at),
-            )
+        case e.TripEtaChanged():
+            return _expected(event)
         case e.TripDropped(_, reason):
             return assignments_pb2.TripDropped(job=job, reason=reason)
         case e.CancellationConfirmed(_, token, reason):
@@ -102,6 +97,10 @@ def _of_job(event: e.JobEvent) -> Message:  # noqa: PLR0911 - one line per event
         case e.CancellationRefused(_, token, reason):
             return assignments_pb2.CancellationRefused(
                 job=job, cancel_token=str(token), reason=reason
+            )
+        case e.TripChangeAccepted(agreed):
+            return assignments_pb2.TripChangeAccepted(
+                job=job, material_version=agreed.confirmed_material_version
             )
         case e.UnitLocationReported(_, location):
             return units_pb2.UnitLocationReported(
@@ -179,6 +178,15 @@ def _advanced(event: e.TripAdvanced) -> assignments_pb2.TripAdvanced:
         is_inferred=event.is_inferred,
         deadhead_miles=event.job.deadhead_miles,
         loaded_miles=event.job.loaded_miles,
+    )
+
+
+def _expected(event: e.TripEtaChanged) -> assignments_pb2.TripEtaChanged:
+    return assignments_pb2.TripEtaChanged(
+        job=job_ref(event.job),
+        eta_pickup_time=timestamp(event.job.eta_pickup_at),
+        eta_destination_time=timestamp(event.job.eta_destination_at),
+        as_of_time=timestamp(event.at),
     )
 
 

@@ -14,7 +14,7 @@ from chassis.vocabulary import BidStatus
 from ems_svc.domain.offered_trips import OfferState
 from ems_svc.messages import hospital_events
 from ems_svc.messages.announcements import announce
-from ems_svc.repositories import assignments, awards, matching, offered_trips
+from ems_svc.repositories import assignments, awards, matching, offered_trips, tracking
 
 Ended = hospital.TransportRequestCancelled | hospital.TransportRequestExpired
 
@@ -25,7 +25,7 @@ async def project(uow: UnitOfWork, event: Received, clock: Clock) -> None:
         case hospital.TransportRequestCreated() as created:
             await _create(uow, created)
         case hospital.TransportRequestUpdated() as updated:
-            await _update(uow, updated)
+            await _update(uow, updated, clock)
         case hospital.TransportRequestReopened() as reopened:
             await _reopen(uow, reopened)
         case hospital.TransportRequestCancelled() as ended:
@@ -47,8 +47,8 @@ async def _create(uow: UnitOfWork, event: hospital.TransportRequestCreated) -> N
         await matching.offer_to_all(uow, trip, hospital_events.offers(event.offers))
 
 
-async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated) -> None:
-    """Take new needs: an open trip is matched anew, a job that runs is flagged."""
+async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated, clock: Clock) -> None:
+    """Take new needs: an open trip is matched anew; a job that runs is flagged, and led there."""
     trip = await offered_trips.lock_older(uow, *_version(event.trip))
     if trip is None:
         return
@@ -60,7 +60,9 @@ async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated) -> N
         await uow.use_tenant(trip.awarded_agency_id)
         job = await assignments.lock_award(uow, trip.awarded_agency_id, trip.award_token)
         if job is not None and job.is_live:
-            await assignments.save(uow, job.flagged(trip))
+            job, events = await tracking.redirect(uow, job.flagged(trip), clock())
+            await assignments.save(uow, job)
+            announce(uow, events)
 
 
 async def _reopen(uow: UnitOfWork, event: hospital.TransportRequestReopened) -> None:

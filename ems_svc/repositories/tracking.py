@@ -48,16 +48,36 @@ async def move(uow: UnitOfWork, fix: UnitLocation, at: datetime) -> tuple[Taken,
 async def depart(uow: UnitOfWork, job: Assignment, at: datetime) -> tuple[Assignment, list[Event]]:
     """Estimate the way of a job that has just got its unit, from where that was seen last."""
     way = await _way(uow, job)
-    if way is None or job.unit_id is None:
+    if way is None:
         return job, []
-    location = await unit_locations.find(uow, job.agency_id, job.unit_id)
-    if location is not None and not location.is_stale(at):
-        start = location.place
-    else:
-        start = (await agencies.get(uow, job.agency_id)).base
-    job = replace(job, deadhead_miles=way.deadhead_miles(start))
+    start = await _start(uow, job, at)
+    if job.is_before_pickup:
+        job = replace(job, deadhead_miles=way.deadhead_miles(start))
+    return _told(job, way, start, at)
+
+
+async def redirect(
+    uow: UnitOfWork, job: Assignment, at: datetime
+) -> tuple[Assignment, list[Event]]:
+    """Estimate anew the way of a job whose trip changed; what was told before no longer holds."""
+    way = await _way(uow, job)
+    if way is None:
+        return job, []
+    job = replace(job, loaded_miles=way.loaded_miles, eta_destination_at=None)
+    return (job, []) if job.unit_id is None else _told(job, way, await _start(uow, job, at), at)
+
+
+def _told(job: Assignment, way: Way, start: Place, at: datetime) -> tuple[Assignment, list[Event]]:
     expected = job.expect(*way.estimate(job.status, start, at), at)
     return (job, []) if expected is None else (expected[0], [expected[1]])
+
+
+async def _start(uow: UnitOfWork, job: Assignment, at: datetime) -> Place:
+    """Return where the job's unit was seen last; the agency's base if that is long ago."""
+    location = await unit_locations.find(uow, job.agency_id, job.must_have_unit())
+    if location is not None and not location.is_stale(at):
+        return location.place
+    return (await agencies.get(uow, job.agency_id)).base
 
 
 async def _expected(

@@ -163,6 +163,18 @@ async def book(uow: UnitOfWork, job: Assignment, unit_id: UUID, at: datetime) ->
     return booked
 
 
+async def relieve(
+    uow: UnitOfWork, job: Assignment, unit_id: UUID, at: datetime
+) -> tuple[Unit, Unit]:
+    """Hold the unit of ``job``, and book the one that takes its place; raises as ``book`` does.
+
+    In the order of ids: two jobs that want each other's unit do not wait in a circle.
+    """
+    old_id = job.must_swap()
+    held = {id: await lock(uow, job.agency_id, id) for id in sorted({old_id, unit_id})}
+    return held[old_id], await book(uow, job, unit_id, at)
+
+
 async def active(rows: Rows, agency_id: UUID) -> list[Unit]:
     """Return the units in use; an agency has dozens."""
     return await rows.all(ACTIVE, agency_id=agency_id)

@@ -31,6 +31,7 @@ from ems_svc.repositories import (
     offered_trips,
     tracking,
     transport_bids,
+    unit_availability,
     units,
 )
 
@@ -105,6 +106,75 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
             audited = await audit_entries.record(uow, agency_id, NOUN, id, unit_id=unit.id)
             announce(uow, [*events, audited])
             return uow.answered(pb.UnassignUnitResponse(assignment=messages.assignment(job)))
+
+    async def SwapUnit(self, request: pb.SwapUnitRequest, context: object) -> pb.SwapUnitResponse:
+        agency_id, now = auth.tenant(request.agency_id), self._clock()
+        id, unit_id = UUID(request.assignment_id), UUID(request.unit_id)
+
+        async with self._database.begin(agency_id) as uow:
+            job = await assignments.lock(uow, agency_id, id)
+            words.must_match(request.etag, job.row_version)
+            broken, booked = await units.relieve(uow, job, unit_id, now)
+            job, old, new, events = job.swap(broken, booked, now)
+            job, expected = await tracking.depart(uow, job, now)
+            await assignments.save(uow, job)
+            for unit in (new, old):
+                await units.save(uow, unit)
+            await unit_availability.turn(uow, old, request.notes or None, now)
+            known = {"unit_id": unit_id, "out_of_service": old.id}
+            audited = await audit_entries.record(uow, agency_id, NOUN, id, **known)
+            announce(uow, [*events, *expected, audited])
+            return uow.answered(pb.SwapUnitResponse(assignment=messages.assignment(job)))
+
+    async def AcceptTripChange(
+        self, request: pb.AcceptTripChangeRequest, context: object
+    ) -> pb.AcceptTripChangeResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.assignment_id)
+        version = request.material_version
+
+        async with self._database.begin(agency_id) as uow:
+            job = await assignments.lock(uow, agency_id, id)
+            words.must_match(request.etag, job.row_version)
+            unit = await units.lock(uow, agency_id, job.unit_id) if job.unit_id else None
+            job, events = job.accept_change(version, unit, self._clock())
+            await assignments.save(uow, job)
+            known = {"material_version": version}
+            audited = await audit_entries.record(uow, agency_id, NOUN, id, **known)
+            announce(uow, [*events, audited])
+            return uow.answered(pb.AcceptTripChangeResponse(assignment=messages.assignment(job)))
+
+    async def PlanUnit(self, request: pb.PlanUnitRequest, context: object) -> pb.PlanUnitResponse:
+        agency_id, id = auth.tenant(request.agency_id), UUID(request.assignment_id)
+        unit_id, start_at = words.optional_id(request.unit_id), messages.planned_start(request)
+
+        async with self._database.begin(agency_id) as uow:
+            job = await assignments.lock(uow, agency_id, id)
+            words.must_match(request.etag, job.row_version)
+            unit = await units.get(uow, agency_id, unit_id) if unit_id else None
+            job = job.plan(unit, start_at)
+            await assignments.save(uow, job)
+            announce(uow, [await audit_entries.record(uow, agency_id, NOUN, id, planned=unit_id)])
+            return uow.answered(pb.PlanUnitResponse(assignment=messages.assignment(job)))
+
+    async def ReportEta(
+        self, request: pb.ReportEtaRequest, context: object
+    ) -> pb.ReportEtaResponse:
+        agency_id, id, now = (
+            auth.tenant(request.agency_id),
+            UUID(request.assignment_id),
+            self._clock(),
+        )
+        expected = messages.expected(request)
+
+        async with self._database.begin(agency_id) as uow:
+            job = await assignments.lock(uow, agency_id, id)
+            _must_crew(job, await crews.own_unit(uow, agency_id))
+            words.must_match(request.etag, job.row_version)
+            job, told = job.report(*expected, now)
+            await assignments.save(uow, job)
+            announce(uow, [*told, await audit_entries.record(uow, agency_id, NOUN, id)])
+            answer = messages.assignment(job)
+            return uow.answered(pb.ReportEtaResponse(assignment=answer, is_announced=bool(told)))
 
     async def AdvanceTrip(
         self, request: pb.AdvanceTripRequest, context: object

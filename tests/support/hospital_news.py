@@ -115,6 +115,15 @@ class Trip:
         }
         return pb.TransportRequestCreated(**(known | changes))
 
+    def updated(self, **changes: Any) -> pb.TransportRequestUpdated:
+        """Change the trip's needs: a material change."""
+        self.material_version += 1
+        return pb.TransportRequestUpdated(
+            trip=self.ref(),
+            need=self.need(**changes),
+            offer_expire_time=timestamp(utc_now() + timedelta(minutes=20)),
+        )
+
     def awarded(
         self, bid_id: str, agency_id: object, seconds: float = 120
     ) -> pb.TransportRequestAwarded:

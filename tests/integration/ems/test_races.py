@@ -7,57 +7,22 @@ Run: ``python -m pytest tests/integration/ems/test_races.py``; needs PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
-import grpc
-import psycopg
 import pytest
 from medport.ems.v1 import transport_bids_pb2 as bids
 
 from chassis.clock import utc_now
-from tests.support.databases import superuser_of
 from tests.support.ems_rates import set_rate, usd
 from tests.support.ems_shifts import Shifts
 from tests.support.ems_silo import EmsSilo, outcomes
 from tests.support.ems_trips import Run, run
 from tests.support.refusals import told
+from tests.support.row_races import JOB, UNIT, calling, failures, holding, race
 from tests.support.waiting import until_blocked
 
-UNIT = "SELECT FROM unit WHERE id = %s FOR UPDATE"
-JOB = "SELECT FROM assignment WHERE id = %s FOR UPDATE"
 RATE = "SELECT FROM agency_rate WHERE agency_id = %s FOR UPDATE"
 BID = "SELECT FROM transport_bid WHERE id = %s FOR UPDATE"
-
-
-@asynccontextmanager
-async def holding(silo: EmsSilo, text: str, id: str) -> AsyncIterator[None]:
-    """Hold a row as somebody else would, for the length of the block."""
-    dsn = superuser_of(silo.dsn)
-    async with await psycopg.AsyncConnection.connect(dsn) as somebody:
-        await somebody.execute(text.encode(), [id])
-        yield
-
-
-async def race(silo: EmsSilo, text: str, id: str, *runners: Callable[[], Any]) -> list[Any]:
-    """Let all ``runners`` reach the row, or the queue for it, before any may have it.
-
-    They are begun here, not by the caller: a call is on its way as soon as it is made.
-    """
-    async with holding(silo, text, id):
-        tasks = [asyncio.ensure_future(calling(each)) for each in runners]
-        await until_blocked(silo.dsn, connections=len(runners))
-    return await outcomes(*tasks)
-
-
-async def calling(make: Callable[[], Any]) -> Any:
-    return await make()
-
-
-def failures(results: list[Any]) -> list[str]:
-    return [str(each.code().name) for each in results if isinstance(each, grpc.aio.AioRpcError)]
 
 
 async def test_of_twenty_jobs_that_want_one_unit_one_gets_it(silo: EmsSilo) -> None:

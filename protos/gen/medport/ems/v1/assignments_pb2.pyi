@@ -95,6 +95,8 @@ class Assignment(_message.Message):
     ETA_DESTINATION_TIME_FIELD_NUMBER: _builtins.int
     DEADHEAD_MILES_FIELD_NUMBER: _builtins.int
     LOADED_MILES_FIELD_NUMBER: _builtins.int
+    PLANNED_UNIT_ID_FIELD_NUMBER: _builtins.int
+    PLANNED_START_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The job."""
     agency_id: _builtins.str
@@ -125,6 +127,8 @@ class Assignment(_message.Message):
     """Miles to the patient, estimated; absent when unknown."""
     loaded_miles: _builtins.float
     """Miles with the patient aboard, estimated; absent when unknown."""
+    planned_unit_id: _builtins.str
+    """The unit that is planned, which is not booked; empty when none is."""
     @_builtins.property
     def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Capability.ValueType]:
         """Equipment and precautions; all are needed."""
@@ -177,6 +181,10 @@ class Assignment(_message.Message):
     def eta_destination_time(self) -> _timestamp_pb2.Timestamp:
         """Expected at the destination; absent when unknown."""
 
+    @_builtins.property
+    def planned_start_time(self) -> _timestamp_pb2.Timestamp:
+        """When that shall leave; absent when it is not planned."""
+
     def __init__(
         self,
         *,
@@ -208,10 +216,12 @@ class Assignment(_message.Message):
         eta_destination_time: _timestamp_pb2.Timestamp | None = ...,
         deadhead_miles: _builtins.float | None = ...,
         loaded_miles: _builtins.float | None = ...,
+        planned_unit_id: _builtins.str = ...,
+        planned_start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadhead_miles", b"_deadhead_miles", "_loaded_miles", b"_loaded_miles", "accept_time", b"accept_time", "arrive_destination_time", b"arrive_destination_time", "arrive_pickup_time", b"arrive_pickup_time", "complete_time", b"complete_time", "create_time", b"create_time", "deadhead_miles", b"deadhead_miles", "en_route_time", b"en_route_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "loaded_miles", b"loaded_miles", "pickup_time", b"pickup_time", "release_time", b"release_time", "unit_assign_time", b"unit_assign_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadhead_miles", b"_deadhead_miles", "_loaded_miles", b"_loaded_miles", "accept_time", b"accept_time", "arrive_destination_time", b"arrive_destination_time", "arrive_pickup_time", b"arrive_pickup_time", "complete_time", b"complete_time", "create_time", b"create_time", "deadhead_miles", b"deadhead_miles", "en_route_time", b"en_route_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "loaded_miles", b"loaded_miles", "pickup_time", b"pickup_time", "planned_start_time", b"planned_start_time", "release_time", b"release_time", "unit_assign_time", b"unit_assign_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadhead_miles", b"_deadhead_miles", "_loaded_miles", b"_loaded_miles", "accept_time", b"accept_time", "agency_id", b"agency_id", "arrive_destination_time", b"arrive_destination_time", "arrive_pickup_time", b"arrive_pickup_time", "award_token", b"award_token", "bid_id", b"bid_id", "complete_time", b"complete_time", "confirmed_material_version", b"confirmed_material_version", "create_time", b"create_time", "deadhead_miles", b"deadhead_miles", "en_route_time", b"en_route_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "etag", b"etag", "hospital_id", b"hospital_id", "id", b"id", "loaded_miles", b"loaded_miles", "material_version", b"material_version", "pickup_time", b"pickup_time", "release_reason", b"release_reason", "release_time", b"release_time", "required_capabilities", b"required_capabilities", "status", b"status", "transport_level", b"transport_level", "transport_request_id", b"transport_request_id", "unit_assign_time", b"unit_assign_time", "unit_id", b"unit_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadhead_miles", b"_deadhead_miles", "_loaded_miles", b"_loaded_miles", "accept_time", b"accept_time", "agency_id", b"agency_id", "arrive_destination_time", b"arrive_destination_time", "arrive_pickup_time", b"arrive_pickup_time", "award_token", b"award_token", "bid_id", b"bid_id", "complete_time", b"complete_time", "confirmed_material_version", b"confirmed_material_version", "create_time", b"create_time", "deadhead_miles", b"deadhead_miles", "en_route_time", b"en_route_time", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "etag", b"etag", "hospital_id", b"hospital_id", "id", b"id", "loaded_miles", b"loaded_miles", "material_version", b"material_version", "pickup_time", b"pickup_time", "planned_start_time", b"planned_start_time", "planned_unit_id", b"planned_unit_id", "release_reason", b"release_reason", "release_time", b"release_time", "required_capabilities", b"required_capabilities", "status", b"status", "transport_level", b"transport_level", "transport_request_id", b"transport_request_id", "unit_assign_time", b"unit_assign_time", "unit_id", b"unit_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deadhead_miles: _TypeAlias = _typing.Literal["deadhead_miles"]  # noqa: Y015
     _WhichOneofArgType__deadhead_miles: _TypeAlias = _typing.Literal["_deadhead_miles", b"_deadhead_miles"]  # noqa: Y015
@@ -480,6 +490,136 @@ class DeclineAwardResponse(_message.Message):
 Global___DeclineAwardResponse: _TypeAlias = DeclineAwardResponse  # noqa: Y015
 
 @_typing.final
+class AcceptTripChangeRequest(_message.Message):
+    """Agrees to a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_ID_FIELD_NUMBER: _builtins.int
+    MATERIAL_VERSION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    assignment_id: _builtins.str
+    """The job."""
+    material_version: _builtins.int
+    """The material_version that is agreed to, as the job shows it."""
+    etag: _builtins.str
+    """The etag last read; stale: ABORTED. Empty: not compared."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        assignment_id: _builtins.str = ...,
+        material_version: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "assignment_id", b"assignment_id", "etag", b"etag", "material_version", b"material_version", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptTripChangeRequest: _TypeAlias = AcceptTripChangeRequest  # noqa: Y015
+
+@_typing.final
+class AcceptTripChangeResponse(_message.Message):
+    """Answers with the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> Global___Assignment:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        assignment: Global___Assignment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptTripChangeResponse: _TypeAlias = AcceptTripChangeResponse  # noqa: Y015
+
+@_typing.final
+class PlanUnitRequest(_message.Message):
+    """Plans a unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    assignment_id: _builtins.str
+    """The job."""
+    unit_id: _builtins.str
+    """The unit; empty: none is planned any more."""
+    etag: _builtins.str
+    """The etag last read; stale: ABORTED. Empty: not compared."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it shall leave; absent: not planned, and without a unit it is not kept."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        assignment_id: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "assignment_id", b"assignment_id", "etag", b"etag", "request_id", b"request_id", "start_time", b"start_time", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanUnitRequest: _TypeAlias = PlanUnitRequest  # noqa: Y015
+
+@_typing.final
+class PlanUnitResponse(_message.Message):
+    """Answers with the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> Global___Assignment:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        assignment: Global___Assignment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanUnitResponse: _TypeAlias = PlanUnitResponse  # noqa: Y015
+
+@_typing.final
 class AssignUnitRequest(_message.Message):
     """Asks to book a unit."""
 
@@ -600,6 +740,72 @@ class UnassignUnitResponse(_message.Message):
 Global___UnassignUnitResponse: _TypeAlias = UnassignUnitResponse  # noqa: Y015
 
 @_typing.final
+class SwapUnitRequest(_message.Message):
+    """Asks for another unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    assignment_id: _builtins.str
+    """The job."""
+    unit_id: _builtins.str
+    """The unit that takes over."""
+    notes: _builtins.str
+    """What is wrong with the one before, for its schedule; up to 500 characters, nothing of a patient."""
+    etag: _builtins.str
+    """The etag last read; stale: ABORTED. Empty: not compared."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        assignment_id: _builtins.str = ...,
+        unit_id: _builtins.str = ...,
+        notes: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "assignment_id", b"assignment_id", "etag", b"etag", "notes", b"notes", "request_id", b"request_id", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapUnitRequest: _TypeAlias = SwapUnitRequest  # noqa: Y015
+
+@_typing.final
+class SwapUnitResponse(_message.Message):
+    """Answers with the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> Global___Assignment:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        assignment: Global___Assignment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapUnitResponse: _TypeAlias = SwapUnitResponse  # noqa: Y015
+
+@_typing.final
 class AdvanceTripRequest(_message.Message):
     """Reports that the job came further."""
 
@@ -660,6 +866,80 @@ class AdvanceTripResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdvanceTripResponse: _TypeAlias = AdvanceTripResponse  # noqa: Y015
+
+@_typing.final
+class ReportEtaRequest(_message.Message):
+    """Reports when the unit is expected; names one arrival or both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_ID_FIELD_NUMBER: _builtins.int
+    ETA_PICKUP_TIME_FIELD_NUMBER: _builtins.int
+    ETA_DESTINATION_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    assignment_id: _builtins.str
+    """The job."""
+    etag: _builtins.str
+    """The etag last read; stale: ABORTED. Empty: not compared."""
+    request_id: _builtins.str
+    """Names this request: a repeat gets the first one's answer."""
+    @_builtins.property
+    def eta_pickup_time(self) -> _timestamp_pb2.Timestamp:
+        """At the origin; absent: as known."""
+
+    @_builtins.property
+    def eta_destination_time(self) -> _timestamp_pb2.Timestamp:
+        """At the destination; absent: as known."""
+
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        assignment_id: _builtins.str = ...,
+        eta_pickup_time: _timestamp_pb2.Timestamp | None = ...,
+        eta_destination_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "assignment_id", b"assignment_id", "eta_destination_time", b"eta_destination_time", "eta_pickup_time", b"eta_pickup_time", "etag", b"etag", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportEtaRequest: _TypeAlias = ReportEtaRequest  # noqa: Y015
+
+@_typing.final
+class ReportEtaResponse(_message.Message):
+    """Answers with the job, and whether the hospital hears of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    IS_ANNOUNCED_FIELD_NUMBER: _builtins.int
+    is_announced: _builtins.bool
+    """It differs enough from what the hospital was told last; otherwise nothing has changed."""
+    @_builtins.property
+    def assignment(self) -> Global___Assignment:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        assignment: Global___Assignment | None = ...,
+        is_announced: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "is_announced", b"is_announced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportEtaResponse: _TypeAlias = ReportEtaResponse  # noqa: Y015
 
 @_typing.final
 class DropTripRequest(_message.Message):

@@ -55,6 +55,16 @@ class AssignmentServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DeclineAwardRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DeclineAwardResponse.FromString,
                 _registered_method=True)
+        self.AcceptTripChange = channel.unary_unary(
+                '/medport.ems.v1.AssignmentService/AcceptTripChange',
+                request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeResponse.FromString,
+                _registered_method=True)
+        self.PlanUnit = channel.unary_unary(
+                '/medport.ems.v1.AssignmentService/PlanUnit',
+                request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitResponse.FromString,
+                _registered_method=True)
         self.AssignUnit = channel.unary_unary(
                 '/medport.ems.v1.AssignmentService/AssignUnit',
                 request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AssignUnitRequest.SerializeToString,
@@ -65,10 +75,20 @@ class AssignmentServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.UnassignUnitRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.UnassignUnitResponse.FromString,
                 _registered_method=True)
+        self.SwapUnit = channel.unary_unary(
+                '/medport.ems.v1.AssignmentService/SwapUnit',
+                request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitResponse.FromString,
+                _registered_method=True)
         self.AdvanceTrip = channel.unary_unary(
                 '/medport.ems.v1.AssignmentService/AdvanceTrip',
                 request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripResponse.FromString,
+                _registered_method=True)
+        self.ReportEta = channel.unary_unary(
+                '/medport.ems.v1.AssignmentService/ReportEta',
+                request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaResponse.FromString,
                 _registered_method=True)
         self.DropTrip = channel.unary_unary(
                 '/medport.ems.v1.AssignmentService/DropTrip',
@@ -119,6 +139,28 @@ class AssignmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptTripChange(self, request, context):
+        """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
+        changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
+        trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanUnit(self, request, context):
+        """Notes which unit shall carry a job that has none yet. A plan is not a booking: the unit stays
+        free, several jobs may plan it, and AssignUnit books it or another one.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
+        `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AssignUnit(self, request, context):
         """Books a free unit of sufficient level and equipment for a job that has none.
 
@@ -140,11 +182,34 @@ class AssignmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SwapUnit(self, request, context):
+        """Gives a job another unit, wherever it has come to, also with the patient aboard: a free unit of
+        sufficient level and equipment takes over the state, and the one before is out of service.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`,
+        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+        `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AdvanceTrip(self, request, context):
         """Moves a job and its unit forward; steps left out are filled in with the same time.
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
         FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportEta(self, request, context):
+        """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
+        by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
+        `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +248,16 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DeclineAwardRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DeclineAwardResponse.SerializeToString,
             ),
+            'AcceptTripChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptTripChange,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeResponse.SerializeToString,
+            ),
+            'PlanUnit': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanUnit,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitResponse.SerializeToString,
+            ),
             'AssignUnit': grpc.unary_unary_rpc_method_handler(
                     servicer.AssignUnit,
                     request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AssignUnitRequest.FromString,
@@ -193,10 +268,20 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.UnassignUnitRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.UnassignUnitResponse.SerializeToString,
             ),
+            'SwapUnit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwapUnit,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitResponse.SerializeToString,
+            ),
             'AdvanceTrip': grpc.unary_unary_rpc_method_handler(
                     servicer.AdvanceTrip,
                     request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripResponse.SerializeToString,
+            ),
+            'ReportEta': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportEta,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaResponse.SerializeToString,
             ),
             'DropTrip': grpc.unary_unary_rpc_method_handler(
                     servicer.DropTrip,
@@ -324,6 +409,60 @@ class AssignmentService:
             _registered_method=True)
 
     @staticmethod
+    def AcceptTripChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AssignmentService/AcceptTripChange',
+            medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_assignments__pb2.AcceptTripChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanUnit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AssignmentService/PlanUnit',
+            medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_assignments__pb2.PlanUnitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AssignUnit(request,
             target,
             options=(),
@@ -378,6 +517,33 @@ class AssignmentService:
             _registered_method=True)
 
     @staticmethod
+    def SwapUnit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AssignmentService/SwapUnit',
+            medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_assignments__pb2.SwapUnitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AdvanceTrip(request,
             target,
             options=(),
@@ -394,6 +560,33 @@ class AssignmentService:
             '/medport.ems.v1.AssignmentService/AdvanceTrip',
             medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_assignments__pb2.AdvanceTripResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportEta(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.ems.v1.AssignmentService/ReportEta',
+            medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_assignments__pb2.ReportEtaResponse.FromString,
             options,
             channel_credentials,
             insecure,

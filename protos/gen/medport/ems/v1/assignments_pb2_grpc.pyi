@@ -55,6 +55,20 @@ class AssignmentServiceStub:
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `AWARD_NOT_OFFERED`.
     """
+    AcceptTripChange: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AcceptTripChangeRequest, _assignments_pb2.AcceptTripChangeResponse]
+    """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
+    changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
+    trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    """
+    PlanUnit: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.PlanUnitRequest, _assignments_pb2.PlanUnitResponse]
+    """Notes which unit shall carry a job that has none yet. A plan is not a booking: the unit stays
+    free, several jobs may plan it, and AssignUnit books it or another one.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
+    `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    """
     AssignUnit: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AssignUnitRequest, _assignments_pb2.AssignUnitResponse]
     """Books a free unit of sufficient level and equipment for a job that has none.
 
@@ -68,11 +82,26 @@ class AssignmentServiceStub:
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`;
     ABORTED `ETAG_MISMATCH`.
     """
+    SwapUnit: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.SwapUnitRequest, _assignments_pb2.SwapUnitResponse]
+    """Gives a job another unit, wherever it has come to, also with the patient aboard: a free unit of
+    sufficient level and equipment takes over the state, and the one before is out of service.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`,
+    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+    `ETAG_MISMATCH`.
+    """
     AdvanceTrip: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AdvanceTripRequest, _assignments_pb2.AdvanceTripResponse]
     """Moves a job and its unit forward; steps left out are filled in with the same time.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
     FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+    """
+    ReportEta: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]
+    """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
+    by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
+    `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
     """
     DropTrip: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.DropTripRequest, _assignments_pb2.DropTripResponse]
     """Gives a job back before the patient is aboard: the trip is offered again.
@@ -108,6 +137,20 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `AWARD_NOT_OFFERED`.
     """
+    AcceptTripChange: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AcceptTripChangeRequest, _assignments_pb2.AcceptTripChangeResponse]  # type: ignore[assignment]
+    """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
+    changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
+    trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    """
+    PlanUnit: _aio.UnaryUnaryMultiCallable[_assignments_pb2.PlanUnitRequest, _assignments_pb2.PlanUnitResponse]  # type: ignore[assignment]
+    """Notes which unit shall carry a job that has none yet. A plan is not a booking: the unit stays
+    free, several jobs may plan it, and AssignUnit books it or another one.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
+    `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+    """
     AssignUnit: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AssignUnitRequest, _assignments_pb2.AssignUnitResponse]  # type: ignore[assignment]
     """Books a free unit of sufficient level and equipment for a job that has none.
 
@@ -121,11 +164,26 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`;
     ABORTED `ETAG_MISMATCH`.
     """
+    SwapUnit: _aio.UnaryUnaryMultiCallable[_assignments_pb2.SwapUnitRequest, _assignments_pb2.SwapUnitResponse]  # type: ignore[assignment]
+    """Gives a job another unit, wherever it has come to, also with the patient aboard: a free unit of
+    sufficient level and equipment takes over the state, and the one before is out of service.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`,
+    `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+    `ETAG_MISMATCH`.
+    """
     AdvanceTrip: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AdvanceTripRequest, _assignments_pb2.AdvanceTripResponse]  # type: ignore[assignment]
     """Moves a job and its unit forward; steps left out are filled in with the same time.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
     FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+    """
+    ReportEta: _aio.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]  # type: ignore[assignment]
+    """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
+    by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
+    `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
     """
     DropTrip: _aio.UnaryUnaryMultiCallable[_assignments_pb2.DropTripRequest, _assignments_pb2.DropTripResponse]  # type: ignore[assignment]
     """Gives a job back before the patient is aboard: the trip is offered again.
@@ -184,6 +242,32 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AcceptTripChange(
+        self,
+        request: _assignments_pb2.AcceptTripChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.AcceptTripChangeResponse, _abc.Awaitable[_assignments_pb2.AcceptTripChangeResponse]]:
+        """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
+        changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
+        trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanUnit(
+        self,
+        request: _assignments_pb2.PlanUnitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.PlanUnitResponse, _abc.Awaitable[_assignments_pb2.PlanUnitResponse]]:
+        """Notes which unit shall carry a job that has none yet. A plan is not a booking: the unit stays
+        free, several jobs may plan it, and AssignUnit books it or another one.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_HAS_UNIT`,
+        `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
     def AssignUnit(
         self,
         request: _assignments_pb2.AssignUnitRequest,
@@ -209,6 +293,20 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SwapUnit(
+        self,
+        request: _assignments_pb2.SwapUnitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.SwapUnitResponse, _abc.Awaitable[_assignments_pb2.SwapUnitResponse]]:
+        """Gives a job another unit, wherever it has come to, also with the patient aboard: a free unit of
+        sufficient level and equipment takes over the state, and the one before is out of service.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`,
+        `UNIT_NOT_AVAILABLE`, `UNIT_UNSUITABLE`, `UNIT_OFF_SHIFT`, `UNIT_RETIRED`; ABORTED
+        `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
     def AdvanceTrip(
         self,
         request: _assignments_pb2.AdvanceTripRequest,
@@ -218,6 +316,19 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
         FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportEta(
+        self,
+        request: _assignments_pb2.ReportEtaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.ReportEtaResponse, _abc.Awaitable[_assignments_pb2.ReportEtaResponse]]:
+        """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
+        by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
+        `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
         """
 
     @_abc_1.abstractmethod
