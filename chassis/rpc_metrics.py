@@ -13,6 +13,9 @@ from contextlib import contextmanager
 import grpc
 from prometheus_client import Counter, Histogram
 
+# The codes that say that an RPC failed; what a caller did wrong is an answer like any other.
+FAILED = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
 
 

@@ -67,9 +67,16 @@ def down(*, data: Data = HERE) -> None:
 
 
 @app.command()
-def status(*, as_json: AsJson = False, data: Data = HERE) -> None:
-    """Show what runs where, how it is, and how far each silo follows the others."""
-    board.show(directory(data), as_json=as_json)
+def status(
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look every two seconds, until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+    data: Data = HERE,
+) -> None:
+    """Show what runs where, how it is, how much it is asked, and who follows whom how closely."""
+    (board.watch if watch else board.show)(directory(data), as_json=as_json)
 
 
 @app.command()

@@ -20,7 +20,12 @@ _READ_ONLY = "SET default_transaction_read_only = on"
 Rows = list[dict[str, Any]]
 
 _HEAD = "SELECT last_position AS head FROM event_log_head"
-_CHECKPOINTS = "SELECT consumer, source, position, state FROM consumer_checkpoint ORDER BY 1, 2"
+_CHECKPOINTS = """
+SELECT consumer, source, position, state,
+  (SELECT count(*) FROM consumer_dead_letter d
+   WHERE d.consumer = c.consumer AND d.source = c.source AND d.state = 'PARKED') AS parked
+FROM consumer_checkpoint c ORDER BY 1, 2
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Following:
     position: int
     head: int
     state: str
+    parked: int = 0  # events that wait for an operator
 
     @property
     def lag(self) -> int:
@@ -67,7 +73,8 @@ class Census:
                 source, consumer = str(row["source"]), str(row["consumer"])
                 if source in heads:
                     position, state = row["position"], row["state"]
-                    yield Following(source, consumer, position, heads[source], state)
+                    head, parked = heads[source], row["parked"]
+                    yield Following(source, consumer, position, head, state, parked)
 
     def _try(self, silo: str, query: str) -> Rows:
         try:

@@ -25,6 +25,7 @@ QUOTE_NO_ROWS = (
     "-c", "log_parameter_max_length_on_error=0",
 )  # fmt: skip
 _STATUS_LINE = 7  # of postmaster.pid: "ready" once connections are accepted
+_PATIENCE = {"PGCONNECT_TIMEOUT": "5"}  # a frozen server takes them, and says nothing
 _PAUSE = Event()  # never set: its wait is the pause between two looks
 
 
@@ -142,7 +143,7 @@ class PostgresServer:
     def _environment(self) -> dict[str, str]:
         # The caller's PGPORT, PGDATA or PGSERVICE must not redirect the tools.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-        return {**inherited, "LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": self.password}
+        return {**inherited, "LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": self.password, **_PATIENCE}
 
     def _spawn(self) -> None:
         command = [*self._prefix, str(self._bin / "postgres"), "-D", str(self.data)]

@@ -58,6 +58,11 @@ class DataDirectory:
         """Return the mark of a day played to its end."""
         return self.root / "played"
 
+    @property
+    def looked(self) -> Path:
+        """Return what the latest look at the mesh has counted, for the next one to compare."""
+        return self.root / "looked.json"
+
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 

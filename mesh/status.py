@@ -1,70 +1,130 @@
-"""Shows what runs where: ports, health, and how far each silo follows the others."""
+"""Shows how the mesh is at a glance, once or for as long as somebody watches."""
 
 from __future__ import annotations
 
 import json
+from threading import Event
+from typing import Any
 
-from rich.console import Console
+from rich.box import SIMPLE
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from mesh import health
-from mesh.census import Census, Following
-from mesh.ports import SILOS
-from mesh.postgres import PostgresServer
-from mesh.state import DataDirectory
+from mesh.looks import Look, Program, look
+from mesh.state import DataDirectory, NotRunning
 
-_GOOD = {"SERVING", "ready"}
+SECONDS = 2.0
+_GOOD = {"SERVING", "ready", "CLOSED", "RUNNING"}
+_BETWEEN = {"HALF_OPEN", "REBUILDING", "NOT_SERVING"}
+_PAUSE = Event()  # never set: its wait is the pause between two looks
 
 
 def show(data: DataDirectory, *, as_json: bool) -> None:
-    """Print a table, or one JSON object with the same."""
-    programs, lags = _programs(data), list(Census(data).following())
+    """Print what one look brings: tables, or one JSON object with the same."""
+    seen = look(data)
     if as_json:
-        print(json.dumps({"programs": programs, "following": [_plain(lag) for lag in lags]}))
+        print(json.dumps(_plain(seen)))
+    else:
+        Console().print(_drawn(seen))
+
+
+def watch(data: DataDirectory, *, as_json: bool) -> None:
+    """Look again and again until Ctrl-C, whatever dies meanwhile; as JSON, one object a line."""
+    try:
+        if as_json:
+            while True:
+                print(json.dumps(_seen(data)), flush=True)
+                _PAUSE.wait(SECONDS)
+        with Live(console=Console(), auto_refresh=False) as live:
+            while True:
+                live.update(_shown(data), refresh=True)
+                _PAUSE.wait(SECONDS)
+    except KeyboardInterrupt:  # how a watch ends
         return
-    console = Console()
-    console.print(_programs_table(programs))
-    console.print(_lags_table(lags))
 
 
-def _programs(data: DataDirectory) -> dict[str, dict[str, str | int]]:
-    ports = data.running().ports
-    answer: dict[str, dict[str, str | int]] = {}
-    for silo in SILOS:
-        name = f"{silo}-postgres"
-        server = PostgresServer(name, ports[name], data.postgres)
-        answer[name] = {"port": ports[name], "health": "ready" if server.ready else "down"}
-    for name in (*SILOS, "router"):
-        answer[name] = {
-            "port": ports[name],
-            "metrics": ports[f"{name}-metrics"],
-            "health": health.state(ports[name]),
-        }
-    return answer
+def _seen(data: DataDirectory) -> dict[str, Any]:
+    try:
+        return _plain(look(data))
+    except NotRunning as away:
+        return {"programs": {}, "following": [], "away": str(away)}
 
 
-def _plain(lag: Following) -> dict[str, str | int]:
+def _shown(data: DataDirectory) -> RenderableType:
+    try:
+        return _drawn(look(data))
+    except NotRunning as away:
+        return Text(str(away), style="red")
+
+
+def _plain(seen: Look) -> dict[str, Any]:
     return {
-        "source": lag.source,
-        "consumer": lag.consumer,
-        "position": lag.position,
-        "lag": lag.lag,
-        "state": lag.state,
+        "seconds": seen.seconds,
+        "programs": {name: _facts(each) for name, each in seen.programs.items()},
+        "following": [
+            {
+                "source": each.source,
+                "consumer": each.consumer,
+                "position": each.position,
+                "head": each.head,
+                "lag": each.lag,
+                "lag_seconds": seen.lag_seconds.get((each.consumer, each.source)),
+                "parked": each.parked,
+                "state": each.state,
+            }
+            for each in seen.following
+        ],
     }
 
 
-def _programs_table(programs: dict[str, dict[str, str | int]]) -> Table:
-    table = Table("program", "address", "metrics", "health", title="What runs where")
-    for name, facts in programs.items():
-        color = "green" if facts["health"] in _GOOD else "red"
-        metrics = f"127.0.0.1:{facts['metrics']}" if "metrics" in facts else ""
-        health_shown = f"[{color}]{facts['health']}[/{color}]"
-        table.add_row(name, f"127.0.0.1:{facts['port']}", metrics, health_shown)
+def _facts(program: Program) -> dict[str, Any]:
+    """Leave out what a program does not have, or nobody says."""
+    return {name: value for name, value in vars(program).items() if value not in {None, ""}}
+
+
+def _drawn(seen: Look) -> RenderableType:
+    since = "each start" if seen.seconds is None else f"the look {seen.seconds:,.0f} s ago"
+    note = Text(f"calls/s, and the share of them that failed: since {since}", "dim")
+    return Group(_programs(seen), _following(seen), note)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Draw for a terminal of eighty columns."""
+    table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
     return table
 
 
-def _lags_table(lags: list[Following]) -> Table:
-    table = Table("events of", "followed by", "position", "lag", "state", title="Who follows whom")
-    for lag in lags:
-        table.add_row(lag.source, lag.consumer, str(lag.position), str(lag.lag), lag.state)
+def _programs(seen: Look) -> Table:
+    columns = ("program", "address", "metrics", "health", "breaker", "calls/s", "failed")
+    table = _table("What runs where", *columns)
+    for name, each in seen.programs.items():
+        table.add_row(
+            name,
+            f"127.0.0.1:{each.port}",
+            f":{each.metrics}" if each.metrics else "",
+            _colored(each.health),
+            _colored(each.breaker),
+            "" if each.calls_per_second is None else f"{each.calls_per_second:,.1f}",
+            "" if each.error_share is None else f"{each.error_share:.1%}",
+        )
     return table
+
+
+def _following(seen: Look) -> Table:
+    table = _table("Who follows whom", "consumer", "of", "state", "position", "lag", "parked")
+    for each in seen.following:
+        seconds = seen.lag_seconds.get((each.consumer, each.source))
+        behind = str(each.lag) if seconds is None else f"{each.lag}, {seconds:.1f} s"
+        parked = f"[red]{each.parked}[/red]" if each.parked else ""
+        row = (each.consumer, each.source, _colored(each.state), str(each.position), behind)
+        table.add_row(*row, parked)
+    return table
+
+
+def _colored(word: str) -> str:
+    color = "green" if word in _GOOD else "yellow" if word in _BETWEEN else "red"
+    return f"[{color}]{word}[/{color}]" if word else ""

@@ -7,17 +7,11 @@ from contextlib import asynccontextmanager
 
 from chassis.interceptors.endings import code_of
 from chassis.interceptors.guards import Guard, Rpc
+from chassis.rpc_metrics import FAILED
 from chassis.tracing import Kind, following, is_on
 
 # The codes that are the server's doing (OpenTelemetry, semantic conventions for gRPC).
-OURS = {
-    "UNKNOWN",
-    "DEADLINE_EXCEEDED",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-}
+OURS = FAILED | {"UNIMPLEMENTED"}
 
 
 def guards(silo: str) -> list[Guard]:

@@ -1,0 +1,94 @@
+"""``medport status`` shows a mesh at a glance, and goes on showing it while programs die."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import grpc
+import pytest
+from medport.router.v1.gateway_pb2 import ListRoutesRequest
+from medport.router.v1.gateway_pb2_grpc import GatewayServiceStub
+
+from mesh.ports import SILOS
+from tests.e2e.conftest import Mesh
+
+pytestmark = pytest.mark.timeout(300)
+
+RESTORED = b"\x1b[?25h"  # the cursor is shown again
+
+
+@contextmanager
+def watching(mesh: Mesh) -> Iterator[subprocess.Popen[str]]:
+    command = mesh.command("status", "--watch", "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+        try:
+            yield watch
+        finally:
+            watch.kill()
+
+
+def until(lines: IO[str] | None, health: str) -> dict[str, Any]:
+    """Read looks until one finds the EMS silo so; return it."""
+    assert lines is not None
+    for line in lines:
+        seen: dict[str, Any] = json.loads(line)
+        if seen["programs"]["ems"]["health"] == health:
+            return seen
+    raise AssertionError("the watch has ended")
+
+
+def test_a_watch_outlives_what_it_watches(mesh: Mesh) -> None:
+    with watching(mesh) as watch:
+        before = until(watch.stdout, "SERVING")
+        mesh.medport("stop", "ems")
+        away = until(watch.stdout, "UNREACHABLE")
+        mesh.medport("start", "ems")
+        back = until(watch.stdout, "SERVING")
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=30) == 0
+    assert away["programs"]["ems-postgres"]["health"] == "ready"
+    assert away["programs"]["hospital"]["health"] == "SERVING"
+    followed = {(each["consumer"], each["source"]) for each in before["following"]}
+    assert {(each["consumer"], each["source"]) for each in back["following"]} == followed
+    assert {source for _, source in followed} == set(SILOS)
+
+
+def test_a_look_counts_since_the_look_before(mesh: Mesh) -> None:
+    mesh.medport("status", "--json")
+    with grpc.insecure_channel(mesh.router) as channel:
+        for _ in range(20):
+            GatewayServiceStub(channel).ListRoutes(ListRoutesRequest(page_size=1), timeout=20)
+    seen = json.loads(mesh.medport("status", "--json"))
+    router = seen["programs"]["router"]
+    # Each look asks the router how the mesh is, before or after its calls are counted.
+    assert router["calls_per_second"] * seen["seconds"] == pytest.approx(21, abs=1.5)
+    assert router["error_share"] == 0
+    for silo in SILOS:
+        assert seen["programs"][silo]["breaker"] in {"CLOSED", "HALF_OPEN", "OPEN"}
+    for each in seen["following"]:
+        assert each["lag"] == max(0, each["head"] - each["position"])
+        assert each["parked"] >= 0
+
+
+def test_ctrl_c_ends_a_watch_at_a_terminal_cleanly(mesh: Mesh) -> None:
+    terminal, shown = pty.openpty()
+    command = mesh.command("status", "--watch")
+    with subprocess.Popen(command, stdin=shown, stdout=shown, stderr=shown) as watch:
+        os.close(shown)
+        printed = b""
+        while b"Who follows whom" not in printed:
+            printed += os.read(terminal, 4096)
+        watch.send_signal(signal.SIGINT)
+        while RESTORED not in printed:
+            printed += os.read(terminal, 4096)
+        assert watch.wait(timeout=30) == 0
+    os.close(terminal)
+    assert b"Traceback" not in printed
+    assert b"hospital-postgres" in printed
