@@ -13,6 +13,8 @@ from medport.center.v1 import (
     analytics_pb2_grpc,
     audit_log_pb2_grpc,
     consumers_pb2_grpc,
+    feature_toggles_pb2_grpc,
+    notification_templates_pb2_grpc,
     services_pb2_grpc,
     sessions_pb2_grpc,
     system_configurations_pb2_grpc,
@@ -40,6 +42,8 @@ from center_svc.repositories.sessions import rows
 from center_svc.servicers.analytics import AnalyticsServicer
 from center_svc.servicers.audit_log import AuditLogServicer
 from center_svc.servicers.consumers import ConsumerServicer
+from center_svc.servicers.feature_toggles import FeatureToggleServicer
+from center_svc.servicers.notification_templates import NotificationTemplateServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
@@ -47,6 +51,7 @@ from center_svc.servicers.users import UserServicer
 from center_svc.timers import analytics, idempotency_keys
 from center_svc.timers.sla_timers import SlaSweep
 from chassis import idempotency_sweep
+from chassis.event_contract import EventContract
 from chassis.followers import Followers
 from chassis.identity import Identity
 from chassis.mailing import Mailing
@@ -59,6 +64,7 @@ from chassis.server import Build, Kit, Silo
 from chassis.stream_snapshots import Snapshot
 from chassis.timers import every
 from chassis.unit_of_work import Database
+from chassis.watching import Watching
 
 HEARTBEAT_SECONDS = 1.0  # a level was missed when both silos have been heard past its due time
 COUNTED = "facts count events, of which rows show the last: recompute them from the whole log"
@@ -84,10 +90,11 @@ def compose(kit: Kit) -> Silo:
     )
     database.after_commit = publishing.announced
     identity = _identity(kit, database)
+    watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     sweep = SlaSweep()
     followers = Followers(followings(sweep), database, settings.peers, identity.bearer)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging)],
+        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
         authenticate=identity.verifier.verify,
         guards=identity.guards,
         database=database,
@@ -167,13 +174,16 @@ def _identity(kit: Kit, database: Database) -> Identity:
 
 
 def _servicers(
-    kit: Kit, database: Database, identity: Identity, paging: Paging
+    kit: Kit, database: Database, identity: Identity, paging: Paging, watching: Watching
 ) -> Sequence[Callable[[Any], None]]:
     sessions, services = sessions_pb2_grpc, services_pb2_grpc
     trail, figures = audit_log_pb2_grpc, analytics_pb2_grpc
     settings, consumers = system_configurations_pb2_grpc, consumers_pb2_grpc
     registry = ServiceRegistryServicer(database, kit.clock, paging)
     configuration = ConfigurationServicer(database, kit.clock, paging)
+    toggles, texts = feature_toggles_pb2_grpc, notification_templates_pb2_grpc
+    switches = FeatureToggleServicer(database, kit.clock, paging, watching)
+    templates = NotificationTemplateServicer(database, kit.clock, paging)
     followed = ConsumerServicer(database, kit.clock, paging)
     users = UserServicer(database, kit.clock, paging, identity)
     told = AnalyticsServicer(database, kit.clock, paging)
@@ -182,6 +192,8 @@ def _servicers(
         (users_pb2_grpc.add_UserServiceServicer_to_server, users),
         (services.add_ServiceRegistryServiceServicer_to_server, registry),
         (settings.add_ConfigurationServiceServicer_to_server, configuration),
+        (toggles.add_FeatureToggleServiceServicer_to_server, switches),
+        (texts.add_NotificationTemplateServiceServicer_to_server, templates),
         (consumers.add_ConsumerServiceServicer_to_server, followed),
         (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
         (figures.add_AnalyticsServiceServicer_to_server, told),
@@ -189,4 +201,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0006", compose=compose)
+BUILD = Build(name="center", revision="0007", compose=compose)

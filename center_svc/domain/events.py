@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,6 +62,30 @@ class SystemConfigurationChanged:
     version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureToggleChanged:
+    feature_toggle_id: UUID
+    feature_name: str
+    is_enabled: bool
+    target_users: Sequence[UUID]
+    target_organizations: Sequence[UUID]
+    rollout_percent: int
+    configuration: dict[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationTemplateChanged:
+    notification_template_id: UUID
+    template_name: str
+    template_type: str
+    subject: str | None
+    content: str
+    variables: Sequence[str]
+    is_active: bool
+    version: int
+
+
 Event = (
     ServiceRegistered
     | ServiceSuspended
@@ -68,4 +93,6 @@ Event = (
     | ServiceRetired
     | SlaBreached
     | SystemConfigurationChanged
+    | FeatureToggleChanged
+    | NotificationTemplateChanged
 )

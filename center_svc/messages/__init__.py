@@ -16,6 +16,8 @@ from medport.common.v1 import vocabulary_pb2 as words
 
 from center_svc.domain.events import (
     Event,
+    FeatureToggleChanged,
+    NotificationTemplateChanged,
     ServiceRegistered,
     ServiceReinstated,
     ServiceRetired,
@@ -24,6 +26,8 @@ from center_svc.domain.events import (
     SystemConfigurationChanged,
 )
 from center_svc.domain.services import Service, register
+from center_svc.messages.feature_toggles import toggle_changed
+from center_svc.messages.notification_templates import template_changed
 from center_svc.messages.system_configurations import configuration_changed
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
@@ -82,12 +86,16 @@ def service(value: Service) -> services_pb2.ServiceRegistry:
     )
 
 
-def announcement(event: Event) -> Announcement:
+def announcement(event: Event) -> Announcement:  # noqa: PLR0911 - a table, read once
     match event:  # mypy: an event without a case here is an error
         case SlaBreached():
             return _sla_breached(event)
         case SystemConfigurationChanged():
             return configuration_changed(event)
+        case FeatureToggleChanged():
+            return toggle_changed(event)
+        case NotificationTemplateChanged():
+            return template_changed(event)
         case ServiceRegistered():
             # The invitation is for the silo that makes the tenant, and for nobody else.
             return _service(event, _service_registered(event), [SILOS[event.service_type]])

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
 from medport.center.events.v1 import feature_toggles_pb2 as toggles
 from medport.center.events.v1 import notification_templates_pb2 as templates
 from medport.center.events.v1 import services_pb2 as services
 from medport.center.events.v1 import system_configurations_pb2 as configurations
 from medport.common.v1 import vocabulary_pb2 as words
 
+from center_svc.domain.feature_toggles import FeatureToggle
+from center_svc.domain.notification_templates import NotificationTemplate
 from center_svc.domain.services import Service
 from center_svc.domain.system_configurations import SystemConfiguration
 from center_svc.messages import SILOS
+from center_svc.messages.feature_toggles import public_values as toggle_values
+from center_svc.messages.notification_templates import public_values as template_values
 from center_svc.messages.system_configurations import public_values
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
@@ -47,32 +46,14 @@ def configuration(value: SystemConfiguration) -> Announcement:
     return _for_silos(payload, f"system_configurations/{value.id}", value.version)
 
 
-def toggle(row: Mapping[str, Any]) -> Announcement:
-    known = toggles.FeatureToggleChanged(
-        feature_name=row["feature_name"],
-        is_enabled=row["is_enabled"],
-        target_users=map(str, row["target_users"]),
-        target_organizations=map(str, row["target_organizations"]),
-        rollout_percent=row["rollout_percent"],
-        configuration=ParseDict(row["configuration"], Struct()),
-        version=row["version"],
-    )
-    payload = toggles.FeatureToggleSnapshot(feature_toggle=known)
-    return _for_silos(payload, f"feature_toggles/{row['id']}", row["version"])
+def toggle(value: FeatureToggle) -> Announcement:
+    payload = toggles.FeatureToggleSnapshot(feature_toggle=toggle_values(value))
+    return _for_silos(payload, f"feature_toggles/{value.id}", value.version)
 
 
-def template(row: Mapping[str, Any]) -> Announcement:
-    known = templates.NotificationTemplateChanged(
-        template_name=row["template_name"],
-        template_type=row["template_type"],
-        subject=row["subject"] or "",
-        content=row["content"],
-        variables=row["variables"],
-        is_active=row["is_active"],
-        version=row["version"],
-    )
-    payload = templates.NotificationTemplateSnapshot(notification_template=known)
-    return _for_silos(payload, f"notification_templates/{row['id']}", row["version"])
+def template(value: NotificationTemplate) -> Announcement:
+    payload = templates.NotificationTemplateSnapshot(notification_template=template_values(value))
+    return _for_silos(payload, f"notification_templates/{value.id}", value.version)
 
 
 def _for_silos(payload: Message, subject: str, version: int) -> Announcement:

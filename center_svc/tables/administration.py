@@ -19,10 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET
 
-from center_svc.domain.notification_templates import PHI
 from center_svc.domain.system_configurations import ConfigurationValueType
 from center_svc.domain.users import Permission, Role
 from center_svc.tables.shared import metadata
+from chassis.notification_texts import PHI
 from chassis.schema import (
     NOW,
     check,
@@ -169,6 +169,8 @@ feature_toggle = Table(
     column("version", default="1"),
     column("updated_by"),
     column("updated_at", default=NOW),
+    column("created_at", default=NOW),
+    column("is_deleted", default="false"),
     UniqueConstraint("feature_name", name="feature_toggle_name"),
     check(
         "rollout_percent BETWEEN 0 AND 100 AND (rollout_percent < 100"
@@ -190,6 +192,7 @@ notification_template = Table(
     column("version", default="1"),
     column("created_at", default=NOW),
     column("updated_at", default=NOW),
+    column("is_deleted", default="false"),
     UniqueConstraint("template_name", "template_type", name="notification_template_name"),
     check(f"NOT variables && ARRAY[{', '.join(map(repr, PHI))}]", "variables_hold_no_phi"),
 )

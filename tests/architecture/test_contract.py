@@ -33,7 +33,10 @@ from tests.support.contract import (
 )
 
 RULES: Any = vars(validate_pb2)["field"]  # made at run time: no checker sees it
-READS = ("Get", "List", "BatchGet", "Watch", "Subscribe", "Query", "Check", "Export", "Verify")
+READS = (
+    *("Get", "List", "BatchGet", "Watch", "Subscribe", "Query", "Check", "Export", "Verify"),
+    *("Evaluate", "Render"),
+)
 # Rule 8: sessions answer with secrets, progress is repeated anyway, uploads count by message.
 WITHOUT_REQUEST_ID = ("SessionService", "EventLogService")
 # A copy of another silo's rows, whose times are that silo's; a value, which is set, not created.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emedport/center/v1/errors.proto\x12\x11medport.center.v1*\xef\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_SERVICE_NAME_TAKEN\x10\x01\x12.\n*ERROR_REASON_SERVICE_NOT_AWAITING_APPROVAL\x10\x02\x12#\n\x1f\x45RROR_REASON_SERVICE_NOT_ACTIVE\x10\x03\x12&\n\"ERROR_REASON_SERVICE_NOT_SUSPENDED\x10\x04\x12 \n\x1c\x45RROR_REASON_SERVICE_RETIRED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emedport/center/v1/errors.proto\x12\x11medport.center.v1*\xb2\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_SERVICE_NAME_TAKEN\x10\x01\x12.\n*ERROR_REASON_SERVICE_NOT_AWAITING_APPROVAL\x10\x02\x12#\n\x1f\x45RROR_REASON_SERVICE_NOT_ACTIVE\x10\x03\x12&\n\"ERROR_REASON_SERVICE_NOT_SUSPENDED\x10\x04\x12 \n\x1c\x45RROR_REASON_SERVICE_RETIRED\x10\x05\x12\x1f\n\x1b\x45RROR_REASON_FEATURE_EXISTS\x10\x06\x12 \n\x1c\x45RROR_REASON_TEMPLATE_EXISTS\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.v1.errors_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=54
-  _globals['_ERRORREASON']._serialized_end=293
+  _globals['_ERRORREASON']._serialized_end=360
 # @@protoc_insertion_point(module_scope)

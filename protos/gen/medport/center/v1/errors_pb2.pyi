@@ -34,6 +34,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is not suspended; metadata names its status."""
     ERROR_REASON_SERVICE_RETIRED: _ErrorReason.ValueType  # 5
     """The service is retired, which is final."""
+    ERROR_REASON_FEATURE_EXISTS: _ErrorReason.ValueType  # 6
+    """The feature has a toggle."""
+    ERROR_REASON_TEMPLATE_EXISTS: _ErrorReason.ValueType  # 7
+    """The occasion has a template of the type."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that only the center silo gives; ErrorInfo.reason is the name without prefix."""
@@ -50,4 +54,8 @@ ERROR_REASON_SERVICE_NOT_SUSPENDED: ErrorReason.ValueType  # 4
 """The service is not suspended; metadata names its status."""
 ERROR_REASON_SERVICE_RETIRED: ErrorReason.ValueType  # 5
 """The service is retired, which is final."""
+ERROR_REASON_FEATURE_EXISTS: ErrorReason.ValueType  # 6
+"""The feature has a toggle."""
+ERROR_REASON_TEMPLATE_EXISTS: ErrorReason.ValueType  # 7
+"""The occasion has a template of the type."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
