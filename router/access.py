@@ -40,6 +40,21 @@ class Gate:
                 last = refusal
         raise last
 
+    async def token_for(self, route: Route, context: Context, caller: Principal) -> str:
+        """Return ``caller``'s token for the route's silo, if it may call the method there.
+
+        It stands in ``authorization-<silo>``, or is the one that let the caller in. Raises
+        Unauthenticated where there is none, or it is somebody else's; PermissionDenied.
+        """
+        header = f"authorization-{route.silo}"
+        named = any(name == header for name, _ in context.invocation_metadata() or ())
+        token = bearer(context, header if named else "authorization")
+        principal = await self._verifiers[route.silo].verify(token)
+        if (principal.silo, principal.user_id) != (caller.silo, caller.user_id):
+            raise Unauthenticated(f"the {header} header holds somebody else's token", header=header)
+        granted(route.method, principal)
+        return token
+
     async def admit_known(self, context: Context) -> None:
         """End the call unless it carries a token that any silo would take."""
         try:

@@ -9,7 +9,7 @@ from chassis.tracing import HEADER
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
-_OURS = ("grpc-", "x-medport-", "x-forwarded-")
+_OURS = ("grpc-", "x-medport-", "x-forwarded-", "authorization-")
 _REPLACED = {"user-agent", "forwarded", REQUEST_ID, HEADER}
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import grpc
 
+from chassis.auth import Principal
 from chassis.errors import RateLimited
 from chassis.rates import Rates
 from router.observing import Observation
@@ -21,6 +22,10 @@ class Meter:
         self._addresses = Rates(allowances.address)
         self._wrong_logins = Rates(allowances.wrong_login)
 
+    def count(self, caller: Principal) -> None:
+        """Count a call that the router makes for ``caller``; raises RateLimited."""
+        _take(self._principals, caller.user_id, f"users/{caller.user_id}")
+
     @contextmanager
     def metered(self, seen: Observation, address: str) -> Iterator[None]:
         """Count a call that begins now; raises RateLimited.
@@ -29,7 +34,7 @@ class Meter:
         of guesses at the same moment no more are passed on than an address has left.
         """
         if seen.principal is not None:
-            _take(self._principals, seen.principal.user_id, f"users/{seen.principal.user_id}")
+            self.count(seen.principal)
             yield
             return
         _take(self._addresses, address, f"addresses/{address}")

@@ -8,17 +8,18 @@ from typing import cast
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from medport.router.v1 import gateway_pb2_grpc
+from medport.router.v1 import gateway_pb2_grpc, trip_overviews_pb2_grpc
 
 from chassis import channels, health, reflection
 from chassis.health import SERVING
-from chassis.interceptors import access, errors, logging, tracing, validation
+from chassis.interceptors import access, deadlines, errors, logging, tracing, validation
 from chassis.interceptors.guards import GuardedServer
 from chassis.minting import ProcessTokens, identity_key
 from chassis.paging import Paging
 from chassis.settings import RouterSettings
 from router import metrics
 from router.access import Gate
+from router.asking import Asking
 from router.backends import Backend
 from router.health import Monitor
 from router.keys import Keyrings, SiloKeys
@@ -27,13 +28,19 @@ from router.policies import ALLOWANCES, Allowances
 from router.proxy import Proof, Proxy, unproven
 from router.routes import ROUTER, routes_of
 from router.servicers.gateway import GatewayServicer
+from router.servicers.trip_overviews import TripOverviewServicer
 
 # A message that is a little too large is taken, and refused in our words; see proxy.py.
 SERVER = tuple(
     (name, value + 1024 * 1024 if name == "grpc.max_receive_message_length" else value)
     for name, value in channels.SERVER
 )
-OWN_NAMES = ("", "medport.router.v1", "medport.router.v1.GatewayService")
+OWN_NAMES = (
+    "",
+    "medport.router.v1",
+    "medport.router.v1.GatewayService",
+    "medport.router.v1.TripOverviewService",
+)
 
 
 class Router:
@@ -61,14 +68,10 @@ class Router:
         }
         gate = Gate(self.backends, self._keyrings(settings))
         self._describe(settings, descriptors, gate)
-        self._serve_own(descriptors, gate)
-        self._proxy = Proxy(
-            self._routes.values(),
-            self.backends,
-            gate.admit,
-            Meter(allowances),
-            _proof(settings.identity_key),
-        )
+        meter, proof = Meter(allowances), _proof(settings.identity_key)
+        asking = Asking(self._routes, self.backends, gate, meter, proof)
+        self._serve_own(descriptors, gate, asking)
+        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit, meter, proof)
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
         self._probes: list[asyncio.Task[None]] = []
@@ -113,19 +116,23 @@ class Router:
             admit = reflection.anybody if settings.reflection == "open" else gate.admit_known
             reflection.add(self._server, descriptors, admit)
 
-    def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate) -> None:
+    def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate, asking: Asking) -> None:
         guards = (
             errors.guard(ROUTER, ROUTER),
             *tracing.guards(ROUTER),
             logging.guard(ROUTER),
+            deadlines.guard,
             access.guard(gate.known),
             validation.guard,
         )
         # Every router of one release reads the others' page tokens: they hold nothing secret.
         paging = Paging(descriptors.SerializeToString(deterministic=True))
+        guarded = cast("grpc.aio.Server", GuardedServer(self._server, guards))
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(
-            GatewayServicer(self._routes, self.backends, self.monitors, paging),
-            cast("grpc.aio.Server", GuardedServer(self._server, guards)),
+            GatewayServicer(self._routes, self.backends, self.monitors, paging), guarded
+        )
+        trip_overviews_pb2_grpc.add_TripOverviewServiceServicer_to_server(
+            TripOverviewServicer(asking), guarded
         )
 
 

@@ -43,16 +43,16 @@ def guard(authenticate: Authenticate, again_seconds: float = AGAIN_SECONDS) -> G
     return admit
 
 
-def bearer(context: Context) -> str:
+def bearer(context: Context, header: str = "authorization") -> str:
     """Return the caller's token; raises Unauthenticated unless there is exactly one."""
     metadata = context.invocation_metadata() or ()
-    given = [value for name, value in metadata if name == "authorization"]
+    given = [value for name, value in metadata if name == header]
     if len(given) != 1:
         found = "is missing" if not given else "was given twice"
-        raise Unauthenticated(f"the authorization header {found}", header="authorization")
+        raise Unauthenticated(f"the {header} header {found}", header=header)
     scheme, _, token = str(given[0]).partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MOST_TOKEN_BYTES:
-        raise Unauthenticated("the authorization header holds no token", header="authorization")
+        raise Unauthenticated(f"the {header} header holds no token", header=header)
     return token
 
 

@@ -11,7 +11,9 @@ from medport.router.v1 import gateway_pb2 as pb
 from medport.router.v1 import gateway_pb2_grpc as rpc
 
 from chassis.clock import timestamp
+from chassis.interceptors.statuses import code
 from chassis.paging import Paging
+from router import answers
 from router.backends import Backend
 from router.health import Monitor
 from router.policies import deadline_of, retried
@@ -47,10 +49,7 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         unanswered = [name for name, each in self._monitors.items() if not each.seen.reachable]
         return pb.GetMeshStatusResponse(
             silos=[_status(each, self._monitors[name]) for name, each in self._backends.items()],
-            unanswered_silos=[
-                pb.UnansweredSilo(silo=_silo(name), explanation=f"the {name} silo does not answer")
-                for name in unanswered
-            ],
+            unanswered_silos=[_unanswered(name) for name in unanswered],
         )
 
     async def ListRoutes(
@@ -63,7 +62,18 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         return pb.ListRoutesResponse(routes=[_route(each) for each in shown], next_page_token=token)
 
 
-def _silo(name: str) -> vocabulary_pb2.Silo.ValueType:
+def _unanswered(name: str) -> pb.UnansweredSilo:
+    missing = answers.SiloUnavailable(name)
+    return pb.UnansweredSilo(
+        silo=silo_number(name),
+        explanation=f"the {name} silo does not answer",
+        cause=pb.UNANSWERED_CAUSE_OUTAGE,
+        code=code(missing).value[0],
+        reason=missing.reason,
+    )
+
+
+def silo_number(name: str) -> vocabulary_pb2.Silo.ValueType:
     """Return the contract's number; the router is no silo."""
     if name == ROUTER:
         return vocabulary_pb2.SILO_UNSPECIFIED
@@ -73,7 +83,7 @@ def _silo(name: str) -> vocabulary_pb2.Silo.ValueType:
 def _status(backend: Backend, monitor: Monitor) -> pb.SiloStatus:
     seen = monitor.seen
     return pb.SiloStatus(
-        silo=_silo(backend.silo),
+        silo=silo_number(backend.silo),
         reachable=seen.reachable,
         serving=seen.serving,
         breaker_state=pb.BreakerState.Value(f"BREAKER_STATE_{backend.breaker.state}"),
@@ -90,7 +100,7 @@ def _route(route: Route) -> pb.Route:
     deadline = deadline_of(route)
     return pb.Route(
         method=route.path,
-        silo=_silo(route.silo),
+        silo=silo_number(route.silo),
         arity=_ARITIES[route.method.type],
         idempotency=_IDEMPOTENCIES[route.idempotency_level],
         access=route.access,

@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UnansweredCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnansweredCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnansweredCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNANSWERED_CAUSE_UNSPECIFIED: _UnansweredCause.ValueType  # 0
+    """Never sent."""
+    UNANSWERED_CAUSE_OUTAGE: _UnansweredCause.ValueType  # 1
+    """It is down, slow, or overrun: ask again later."""
+    UNANSWERED_CAUSE_REFUSAL: _UnansweredCause.ValueType  # 2
+    """It is well, and tells this caller nothing: for its role, or for want of a token for this silo."""
+
+class UnansweredCause(_UnansweredCause, metaclass=_UnansweredCauseEnumTypeWrapper):
+    """Whether a silo could not answer, or would not."""
+
+UNANSWERED_CAUSE_UNSPECIFIED: UnansweredCause.ValueType  # 0
+"""Never sent."""
+UNANSWERED_CAUSE_OUTAGE: UnansweredCause.ValueType  # 1
+"""It is down, slow, or overrun: ask again later."""
+UNANSWERED_CAUSE_REFUSAL: UnansweredCause.ValueType  # 2
+"""It is well, and tells this caller nothing: for its role, or for want of a token for this silo."""
+Global___UnansweredCause: _TypeAlias = UnansweredCause  # noqa: Y015
+
 class _BreakerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -228,19 +252,31 @@ class UnansweredSilo(_message.Message):
 
     SILO_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     silo: _vocabulary_pb2.Silo.ValueType
     """Which silo."""
     explanation: _builtins.str
     """Why; never an address."""
+    cause: Global___UnansweredCause.ValueType
+    """Whether it could not answer, or would not."""
+    code: _builtins.int
+    """Number of the status that it, or the way to it, ended with; see google.rpc.Code."""
+    reason: _builtins.str
+    """Reason of that status, as in ErrorInfo, such as SILO_UNAVAILABLE or PERMISSION_DENIED."""
     def __init__(
         self,
         *,
         silo: _vocabulary_pb2.Silo.ValueType = ...,
         explanation: _builtins.str = ...,
+        cause: Global___UnansweredCause.ValueType = ...,
+        code: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "silo", b"silo"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "code", b"code", "explanation", b"explanation", "reason", b"reason", "silo", b"silo"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,213 @@
+"""A trip as all silos know it, from as many as answer.
+
+Proves: each caller sees, joined, what each silo shows it, by its own tokens and nobody else's; a
+silo that is dead or silent costs its own part and nothing else, within the caller's deadline, and
+is told from one that refuses; a trip that is none of the caller's does not exist; pages neither
+skip nor repeat.
+Run: ``python -m pytest tests/integration/router/test_trip_overviews.py``; needs PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+from medport.common.v1 import vocabulary_pb2 as words
+from medport.router.v1 import gateway_pb2
+from medport.router.v1 import trip_overviews_pb2 as pb
+
+from tests.support.databases import Databases
+from tests.support.hospital_silo import Refused, refused
+from tests.support.hospital_trips import PHI
+from tests.support.joined_silos import (
+    SILOS,
+    Carried,
+    Joined,
+    Metadata,
+    carried,
+    joined,
+    tell_center,
+)
+from tests.support.obedient_silo import text
+from tests.support.routed_mesh import observe, routed_mesh
+
+OUTAGE, REFUSAL = gateway_pb2.UNANSWERED_CAUSE_OUTAGE, gateway_pb2.UNANSWERED_CAUSE_REFUSAL
+DENIED, UNKNOWN = "PERMISSION_DENIED", "UNAUTHENTICATED"
+Missing = dict[str, tuple[int, str]]
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def silos(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Joined]:
+    with ExitStack() as stack:
+        dsns = {silo: stack.enter_context(databases.fresh(silo)) for silo in SILOS}
+        async with joined(dsns, tmp_path_factory.mktemp("keys")) as running:
+            yield running
+
+
+def missing(answer: Any) -> Missing:
+    """Return cause and reason by the name of each silo that told nothing, or not all."""
+    return {
+        words.Silo.Name(each.silo).removeprefix("SILO_").lower(): (each.cause, each.reason)
+        for each in answer.unanswered_silos
+    }
+
+
+def told(overview: pb.TripOverview) -> set[str]:
+    """Return what an overview holds, beside its key."""
+    return {field.name for field, _ in overview.ListFields()} - {
+        "hospital_id",
+        "transport_request_id",
+    }
+
+
+OF_HOSPITAL = {"transport_request", "trip_history", "received_bids", "trip_tracking"}
+
+
+async def look(
+    silos: Joined, at: Carried, caller: Metadata, seconds: float = 10
+) -> pb.GetTripOverviewResponse:
+    request = pb.GetTripOverviewRequest(
+        hospital_id=at.trip.hospital_id, transport_request_id=at.trip.id
+    )
+    return await silos.overviews.GetTripOverview(request, metadata=caller, timeout=seconds)
+
+
+async def refusal(silos: Joined, at: Carried, caller: Metadata) -> Refused:
+    return await refused(look(silos, at, caller))
+
+
+async def test_each_caller_sees_what_each_silo_shows_it(silos: Joined) -> None:
+    at = await carried(silos)
+    nurse = await silos.tokens("hospital", at.ward.staff)
+    dispatcher = await silos.tokens("ems", at.run.agency.dispatcher)
+    coordinator = await silos.tokens("center", await silos.center.coordinator())
+
+    seen = await look(silos, at, nurse)
+    assert told(seen.trip_overview) == OF_HOSPITAL | {"sla_timers"}
+    assert missing(seen) == {"ems": (REFUSAL, DENIED)}
+    assert seen.trip_overview.transport_request.trip_number == at.trip.trip_number
+    assert not any(text in str(seen) for text in PHI[:4])
+
+    seen = await look(silos, at, dispatcher)
+    assert told(seen.trip_overview) == {"assignment", "unit", "sla_timers"}
+    assert missing(seen) == {"hospital": (REFUSAL, DENIED)}
+    assert seen.trip_overview.unit.id == at.unit_id
+
+    seen = await look(silos, at, coordinator)
+    assert told(seen.trip_overview) == OF_HOSPITAL | {"unit", "sla_timers"}
+    assert missing(seen) == {}
+    assert (seen.trip_overview.unit.id, len(seen.trip_overview.sla_timers)) == (at.unit_id, 3)
+
+    # One token serves one silo: the others are not asked, and that is no outage.
+    alone = await look(silos, at, nurse[:1])
+    assert told(alone.trip_overview) == OF_HOSPITAL
+    assert missing(alone)["center"] == (REFUSAL, UNKNOWN)
+    # Another user's token joins nothing.
+    mixed = (*nurse[:1], ("authorization-center", dict(coordinator)["authorization"]))
+    assert missing(await look(silos, at, mixed))["center"] == (REFUSAL, UNKNOWN)
+
+
+async def test_what_is_none_of_the_callers_does_not_exist(silos: Joined) -> None:
+    at = await carried(silos)
+    stranger = await silos.tokens("ems", (await silos.ems.agency("Other")).dispatcher)
+    nurse = await silos.tokens("hospital", at.ward.staff)
+    coordinator = await silos.tokens("center", await silos.center.coordinator())
+    assert (await refusal(silos, at, stranger)).code is grpc.StatusCode.NOT_FOUND
+    assert (await refusal(silos, at, ())).code is grpc.StatusCode.UNAUTHENTICATED
+
+    at.trip.id = str(uuid4())
+    for caller in (nurse, coordinator, await silos.tokens("ems", at.run.agency.dispatcher)):
+        assert (await refusal(silos, at, caller)).reason == "NOT_FOUND"
+    at.trip.hospital_id = str(uuid4())
+    assert (await refusal(silos, at, nurse)).code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_pages_neither_skip_nor_repeat(silos: Joined) -> None:
+    at = await carried(silos)
+    made = {at.trip.id} | {(await at.ward.create()).id for _ in range(4)}
+    await tell_center(silos, at.trip, at.ward)
+    nurse = await silos.tokens("hospital", at.ward.staff)
+    request = pb.ListTripOverviewsRequest(organization_id=at.ward.hospital_id, page_size=2)
+    found: list[pb.TripOverview] = []
+    while not found or request.page_token:
+        answer = await silos.overviews.ListTripOverviews(request, metadata=nurse)
+        assert missing(answer) == {}
+        found += answer.trip_overviews
+        request.page_token = answer.next_page_token
+        await at.ward.create()  # newer than every page to come
+    ids = [each.transport_request_id for each in found]
+    assert len(ids) == len(set(ids))
+    assert made <= set(ids)  # and those of the tests before
+    timed = {each.transport_request_id: len(each.sla_timers) for each in found}
+    assert timed[at.trip.id] == 3
+
+    dispatcher = await silos.tokens("ems", at.run.agency.dispatcher)
+    request = pb.ListTripOverviewsRequest(organization_id=str(at.run.agency.id))
+    answer = await silos.overviews.ListTripOverviews(request, metadata=dispatcher)
+    [own] = answer.trip_overviews
+    assert told(own) == {"assignment", "sla_timers"}
+
+
+async def test_tokens_for_other_silos_do_not_travel(tmp_path: Path) -> None:
+    async with routed_mesh(tmp_path) as mesh:
+        own = (("authorization-ems", "Bearer a.b.c"), ("x-kept", "1"))
+        seen = await observe(mesh.proxied, "Echo", text("seen"), metadata=own)
+        assert b"x-kept" in seen.messages[0]
+        assert b"authorization" not in seen.messages[0]
+
+
+async def test_a_dead_or_silent_silo_costs_its_own_part(silos: Joined) -> None:
+    at = await carried(silos)
+    coordinator = await silos.tokens("center", await silos.center.coordinator())
+    parts = {"hospital": OF_HOSPITAL, "ems": {"unit"}, "center": {"sla_timers"}}
+    everything = set().union(*parts.values())
+    dispatcher = await silos.tokens("ems", at.run.agency.dispatcher)
+    own = pb.ListTripOverviewsRequest(organization_id=str(at.run.agency.id))
+    assert told((await look(silos, at, coordinator)).trip_overview) == everything
+
+    for silo in SILOS:
+        # Whose unit it is, only the hospital knows.
+        lost = parts[silo] | (parts["ems"] if silo == "hospital" else set())
+        silos.ways[silo].stall()
+        begun = time.monotonic()
+        seen = await look(silos, at, coordinator, 2)
+        assert time.monotonic() - begun < 2
+        assert told(seen.trip_overview) == everything - lost
+        assert missing(seen) == {silo: (OUTAGE, "SILO_TIMEOUT")}
+        assert "127.0.0.1" not in str(seen.unanswered_silos)
+        silos.ways[silo].flow()
+
+        await silos.ways[silo].cut()
+        seen = await look(silos, at, coordinator)
+        assert told(seen.trip_overview) == everything - lost
+        assert missing(seen) == {silo: (OUTAGE, "SILO_UNAVAILABLE")}
+        await silos.ways[silo].open()
+        await _healed(silos, at, coordinator)
+
+    await silos.ways["center"].cut()
+    answer = await silos.overviews.ListTripOverviews(own, metadata=dispatcher)
+    assert [told(each) for each in answer.trip_overviews] == [{"assignment"}]
+    assert missing(answer) == {"center": (OUTAGE, "SILO_UNAVAILABLE")}
+    for silo in ("ems", "hospital"):
+        await silos.ways[silo].cut()
+    call = silos.overviews.ListTripOverviews(own, metadata=dispatcher)
+    assert (await refused(call)).reason == "SILO_UNAVAILABLE"  # without the list there is none
+    nothing = await refusal(silos, at, coordinator)
+    assert (nothing.code, nothing.reason) == (grpc.StatusCode.UNAVAILABLE, "SILO_UNAVAILABLE")
+
+
+async def _healed(silos: Joined, at: Carried, caller: Metadata) -> None:
+    while missing(await look(silos, at, caller)):
+        pass
