@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
 import sys
 import time
 from contextlib import closing, suppress
@@ -19,8 +18,6 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 from medport.center.events.v1 import event_log_pb2 as center_log
 from medport.center.events.v1.event_log_pb2_grpc import EventLogServiceStub as CenterLog
 from medport.common.v1 import event_log_pb2 as common
@@ -30,24 +27,16 @@ from medport.hospital.events.v1 import event_log_pb2 as hospital_log
 from medport.hospital.events.v1.event_log_pb2_grpc import EventLogServiceStub as HospitalLog
 
 from examples.effects import Effects, Place
-from examples.sessions import SESSIONS, Session, Stop
+from examples.refusals import Stop, reason_of
+from examples.sessions import SESSIONS, Session
+from examples.streams import FINAL, HEARTBEAT_SECONDS, REBUILD, next_of, pause
 
 LOGS: dict[str, tuple[Any, Any]] = {
     "hospital": (hospital_log, HospitalLog),
     "ems": (ems_log, EmsLog),
     "center": (center_log, CenterLog),
 }
-HEARTBEAT_SECONDS = 5
 HEALTHY_SECONDS = 30
-REBUILD = {"RESUME_POINT_COMPACTED", "LOG_TRUNCATED"}
-# Coming back does not help against these; every other end passes.
-FINAL = {
-    grpc.StatusCode.INVALID_ARGUMENT,  # INVALID_RESUME_TOKEN, LOG_MISMATCH, INVALID_REQUEST
-    grpc.StatusCode.FAILED_PRECONDITION,  # POSITION_AHEAD_OF_LOG
-    grpc.StatusCode.PERMISSION_DENIED,  # EVENT_TYPE_FORBIDDEN, or a role that follows nothing
-    grpc.StatusCode.DATA_LOSS,  # LOG_CORRUPT: page a human
-    grpc.StatusCode.UNIMPLEMENTED,
-}
 
 
 class Discontinuity(Exception):
@@ -76,8 +65,7 @@ class Follower:
                 why = self._judge(refused)
             useful = self._effects.place() != before or time.monotonic() - began > HEALTHY_SECONDS
             failures = 0 if useful else failures + 1
-            # Full jitter: a thousand followers of one silo must not all come back at once.
-            wait = random.uniform(0, min(30, 0.1 * 2**failures)) if asked is None else asked  # noqa: S311
+            wait = pause(failures) if asked is None else asked
             print(f"{self._silo}: {why}, again in {wait:.1f} s", file=sys.stderr, flush=True)
             await asyncio.sleep(wait)
 
@@ -125,20 +113,6 @@ class Follower:
         return self._messages.SubscribeRequest(
             subscriber="examples.follow_events", start=start, heartbeat_duration=heartbeat
         )
-
-
-async def next_of(stream: Any) -> Any:
-    """Return the next frame; a server that missed three heartbeats is not there any more."""
-    async with asyncio.timeout(3 * HEARTBEAT_SECONDS):
-        return await stream.read()
-
-
-def reason_of(refused: grpc.aio.AioRpcError) -> str:
-    """Return ErrorInfo's reason; the code's name where nobody was there to give one."""
-    status, info = rpc_status.from_call(refused), ErrorInfo()
-    if status and any(detail.Unpack(info) for detail in status.details):
-        return str(info.reason)
-    return str(refused.code().name)
 
 
 def main() -> None:

@@ -14,16 +14,14 @@ from medport.ems.v1.sessions_pb2_grpc import SessionServiceStub as EmsSessions
 from medport.hospital.v1 import sessions_pb2 as hospital
 from medport.hospital.v1.sessions_pb2_grpc import SessionServiceStub as HospitalSessions
 
+from examples.refusals import Stop
+
 SESSIONS: dict[str, tuple[Any, Any]] = {
     "hospital": (hospital, HospitalSessions),
     "ems": (ems, EmsSessions),
     "center": (center, CenterSessions),
 }
 CALL_SECONDS = 10
-
-
-class Stop(Exception):
-    """Only a person can put this right."""
 
 
 class Session:
@@ -35,6 +33,7 @@ class Session:
         self._login = self._messages.CreateSessionRequest(email=email, password=password)
         self._refresh_token = self._access_token = ""
         self._renew_at = 0.0
+        self.tenant_id = ""  # the user's hospital or agency, once logged in; Center's have none
 
     def forget(self) -> None:
         """Ask for another access token next time: this one was refused."""
@@ -48,6 +47,7 @@ class Session:
                 if not self._refresh_token:
                     made = await sessions.CreateSession(self._login, timeout=CALL_SECONDS)
                     self._refresh_token = made.refresh_token
+                    self.tenant_id = _tenant_of(made.session)
             except grpc.aio.AioRpcError as refused:
                 if refused.code() is grpc.StatusCode.UNAUTHENTICATED:
                     raise Stop("unknown e-mail address, or wrong password") from None
@@ -61,3 +61,8 @@ class Session:
             self._refresh_token, self._access_token = answer.refresh_token, answer.access_token
             self._renew_at = answer.access_token_expire_time.seconds - 60
         return self._access_token
+
+
+def _tenant_of(session: Any) -> str:
+    named = {field.name: value for field, value in session.ListFields()}
+    return str(named.get("hospital_id") or named.get("agency_id") or "")
