@@ -30,6 +30,7 @@ KINDS = {  # name -> (reads a stream, writes a stream)
     "Collect": (True, False),
     "Converse": (True, True),
 }
+ROLE = "EMS_DISPATCHER"  # of whoever may pull the strings
 SCENE = "x-scene"
 Pairs = Sequence[tuple[str, str | bytes]]
 
@@ -50,7 +51,9 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         rpc.client_streaming, rpc.server_streaming = reads, writes
         # Nothing is tried again: a script is played once per call.
         rpc.options.idempotency_level = MethodOptions.IDEMPOTENCY_UNKNOWN
-        rpc.options.Extensions[access_pb2.access].anonymous = True
+        grant = rpc.options.Extensions[access_pb2.access].grants.add()
+        grant.roles.append(access_pb2.Role.Value(f"ROLE_{ROLE}"))
+        grant.scope = access_pb2.SCOPE_OWN_TENANT
     return file
 
 
