@@ -105,7 +105,7 @@ def compose(kit: Kit) -> Silo:
             every(analytics.SECONDS, analytics.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
-        parts=[publishing, followers, identity.denials],
+        parts=[publishing, followers, *identity.parts],
     )
 
 
@@ -169,6 +169,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
         keep=keep,
+        notifications=notifications.rows,
         clock=kit.clock,
     )
 

@@ -13,6 +13,9 @@ from chassis.identity_rows import IdentityRows
 from chassis.interceptors import addresses, denials
 from chassis.logins import Logins
 from chassis.minting import ProcessTokens, identity_key
+from chassis.notification_rows import NotificationRows
+from chassis.password_resets import SECONDS as RESETS_SECONDS
+from chassis.password_resets import PasswordResets
 from chassis.refresh_tokens import RefreshTokens
 from chassis.router_proof import ROUTER, RouterProof
 from chassis.sessions import ABSOLUTE, Sessions
@@ -29,8 +32,8 @@ SHOWN_FOR = timedelta(days=90)
 class Identity:
     """A silo's part in saying who is who.
 
-    ``verifier.verify`` authenticates; ``timers``, ``guards`` and the part ``denials`` belong into
-    the process; ``bearer(silo)`` is what this process shows to a peer.
+    ``verifier.verify`` authenticates; ``timers``, ``guards`` and ``parts`` belong into the
+    process; ``bearer(silo)`` is what this process shows to a peer.
     """
 
     def __init__(
@@ -44,13 +47,14 @@ class Identity:
         peers: Mapping[str, bytes],
         published: Published,
         keep: Keep,
+        notifications: NotificationRows,
         clock: Clock = utc_now,
     ) -> None:
         """Wire them.
 
         ``secret`` is the key-encryption key, ``identity`` the process's own key (PEM), ``peers``
         the other processes' raw public keys; ``published`` makes a SigningKeyPublished, ``keep``
-        puts an entry into the silo's audit trail.
+        puts an entry into the silo's audit trail, ``notifications`` tells users.
         """
         self.rows = rows
         self.keys = SigningKeys(
@@ -64,6 +68,8 @@ class Identity:
             silo, rows, database, clock, keys=self.keys, sessions=self.sessions, keep=keep
         )
         self.denials = Denials(keep, database, clock)
+        self.resets = PasswordResets(silo, rows, notifications, database, clock, keep=keep)
+        self.parts: list[Denials | PasswordResets] = [self.denials, self.resets]
         self._router = RouterProof(silo, peers.get(ROUTER), clock)
         self.guards = [
             addresses.guard(self._router.is_router),
@@ -79,6 +85,7 @@ class Identity:
             every(SWEEP_SECONDS, self.forget_guesses),
             every(TIDY_SECONDS, self.forget_sessions),
             every(DENIALS_SECONDS, self.denials.write),
+            every(RESETS_SECONDS, self.resets.send),
         ]
 
     async def forget_guesses(self, database: Database, clock: Clock) -> int:

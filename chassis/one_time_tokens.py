@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import MetaData, and_, bindparam, insert, select, update
+from sqlalchemy import MetaData, and_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from chassis import ids
 from chassis.account_rows import Login
@@ -17,6 +18,8 @@ from chassis.sql import compiled
 from chassis.unit_of_work import Rows, UnitOfWork
 
 INVITED_FOR = timedelta(days=7)
+RESET_FOR = timedelta(minutes=30)
+INVITATION, PASSWORD_RESET = "INVITATION", "PASSWORD_RESET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,8 @@ class OneTimeTokens:
     def __init__(self, metadata: MetaData, tenant: str | None) -> None:
         table = metadata.tables["one_time_token"]
         names = ("id", "user_id", "purpose", "token_hash", "created_at", "expires_at")
-        self._add = compiled(
-            insert(table).values(owner(tenant) | {name: bindparam(name) for name in names})
-        )
+        new = insert(table).values(owner(tenant) | {name: bindparam(name) for name in names})
+        self._add = compiled(new.on_conflict_do_nothing())
         open_ones = and_(
             owned(table, tenant),
             table.c.user_id == bindparam("user"),
@@ -57,6 +59,15 @@ class OneTimeTokens:
             table.c.expires_at > bindparam("at"),
         )
         self._find = compiled(select(table.c.id).where(valid))
+        self._recent = compiled(
+            select(func.count()).where(
+                owned(table, tenant),
+                table.c.user_id == bindparam("user"),
+                table.c.purpose == PASSWORD_RESET,
+                table.c.created_at > bindparam("since"),
+            ),
+            into=_number,
+        )
         self._use = compiled(update(table).where(valid).values(used_at=bindparam("at")))
         self._void = compiled(update(table).where(open_ones).values(used_at=bindparam("at")))
 
@@ -64,16 +75,30 @@ class OneTimeTokens:
         self, uow: UnitOfWork, login: Login, *, token_hash: bytes, at: datetime, expires: datetime
     ) -> None:
         """Let a user, added in the same transaction, set its first password."""
-        await uow.execute(
-            self._add,
-            tenant=login.tenant,
-            id=ids.new(),
-            user_id=login.user_id,
-            purpose="INVITATION",
-            token_hash=token_hash,
-            created_at=at,
-            expires_at=expires,
-        )
+        await self._keep(uow, login, ids.new(), INVITATION, (token_hash, at, expires))
+
+    async def reset(
+        self, uow: UnitOfWork, login: Login, id: UUID, *, token_hash: bytes, at: datetime
+    ) -> bool:
+        """Let a user set another password; False if there is a token of this id."""
+        return await self._keep(uow, login, id, PASSWORD_RESET, (token_hash, at, at + RESET_FOR))
+
+    async def recent_resets(self, uow: UnitOfWork, login: Login, since: datetime) -> int:
+        """Return how many tokens to set another password a user was given since."""
+        return await uow.one(self._recent, **_known(login), since=since)
+
+    async def _keep(
+        self,
+        uow: UnitOfWork,
+        login: Login,
+        id: UUID,
+        purpose: str,
+        token: tuple[bytes, datetime, datetime],
+    ) -> bool:
+        token_hash, at, expires = token
+        known = {"tenant": login.tenant, "user_id": login.user_id, "id": id, "purpose": purpose}
+        times = {"created_at": at, "expires_at": expires}
+        return await uow.execute(self._add, **known, token_hash=token_hash, **times) == 1
 
     async def is_valid(self, rows: Rows, login: Login, text: str, at: datetime) -> bool:
         """Say whether ``text`` would be accepted: what costs nothing, before what costs a hash."""
@@ -86,6 +111,10 @@ class OneTimeTokens:
         if used == 1:
             await uow.execute(self._void, **_known(login), at=at)
         return used == 1
+
+
+def _number(count: int) -> int:
+    return count
 
 
 def _known(login: Login) -> dict[str, UUID | None]:

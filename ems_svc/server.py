@@ -107,7 +107,7 @@ def compose(kit: Kit) -> Silo:
             Mailing(notifications.mail, settings.mail),
             every(unit_locations.SECONDS, unit_locations.sweep),
         ],
-        parts=[publishing, followers, identity.denials],
+        parts=[publishing, followers, *identity.parts],
     )
 
 
@@ -121,6 +121,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
         keep=keep,
+        notifications=notifications.rows,
         clock=kit.clock,
     )
 

@@ -105,7 +105,7 @@ def compose(kit: Kit) -> Silo:
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
-        parts=[publishing, followers, identity.denials],
+        parts=[publishing, followers, *identity.parts],
     )
 
 
@@ -119,6 +119,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
         keep=keep,
+        notifications=notifications.rows,
         clock=kit.clock,
     )
 

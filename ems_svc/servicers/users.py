@@ -34,6 +34,7 @@ class UserServicer(rpc.UserServiceServicer):
         self._clock = clock
         self._paging = paging
         self._logins = identity.logins
+        self._resets = identity.resets
         self._rows = identity.rows
 
     async def CreateUser(
@@ -110,6 +111,12 @@ class UserServicer(rpc.UserServiceServicer):
         tenant = auth.tenant(request.agency_id)
         async with self._logins.changing(tenant, request.old_password, request.new_password) as uow:
             return uow.answered(pb.ChangePasswordResponse())
+
+    async def RequestPasswordReset(
+        self, request: pb.RequestPasswordResetRequest, context: object
+    ) -> pb.RequestPasswordResetResponse:
+        self._resets.ask(request.email, UUID(request.request_id))
+        return pb.RequestPasswordResetResponse()
 
     async def _turn(self, uow: UnitOfWork, user: User, has_peer: bool, *, is_active: bool) -> User:  # noqa: FBT001 - comes with the user
         if user.is_active is is_active:

@@ -18,6 +18,7 @@ from chassis.outbox import Envelope
 from chassis.paging import Paging
 from chassis.server import Kit, Silo
 from chassis.unit_of_work import Database
+from ems_svc.repositories import notifications
 from ems_svc.repositories.audit_entries import keep
 from ems_svc.repositories.sessions import rows
 from ems_svc.servicers.sessions import SessionServicer
@@ -86,6 +87,7 @@ async def agency(dsn: str) -> AsyncIterator[Agency]:
             peers={},
             published=SigningKeyPublished,
             keep=keep,
+            notifications=notifications.rows,
             clock=clock,
         )
         sessions = SessionServicer(identity, Paging(SECRET))

@@ -31,6 +31,7 @@ from chassis.pool import pool
 from chassis.server import Build, Kit, Process
 from chassis.tokens import IDENTITY
 from chassis.unit_of_work import Database
+from hospital_svc.repositories import notifications
 from hospital_svc.repositories.audit_entries import keep
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.sessions import SessionServicer
@@ -146,6 +147,7 @@ def identity_on(database: Database, clock: Clock) -> Identity:
         peers={"router": ROUTER.private_key.public_key().public_bytes_raw()},
         published=SigningKeyPublished,
         keep=keep,
+        notifications=notifications.rows,
         clock=clock,
     )
 
@@ -199,7 +201,7 @@ async def desk(dsn: str) -> AsyncIterator[Desk]:
             guards=identity.guards,
             database=database,
             timers=identity.timers,
-            parts=[identity.denials],
+            parts=identity.parts,
         )
 
     async with serving(dsn, "hospital", clock, compose) as channel:

@@ -71,6 +71,13 @@ class UserServiceStub:
     Errors: INVALID_ARGUMENT `WRONG_PASSWORD`;
     RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
     """
+    RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_users_pb2.RequestPasswordResetRequest, _users_pb2.RequestPasswordResetResponse]
+    """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
+
+    The answer is the same, and as fast, whether anybody logs in with the address or not. Three
+    are sent to a user in 15 minutes, more are not.
+    Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
+    """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
@@ -114,6 +121,13 @@ class UserServiceAsyncStub(UserServiceStub):
 
     Errors: INVALID_ARGUMENT `WRONG_PASSWORD`;
     RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
+    """
+    RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_users_pb2.RequestPasswordResetRequest, _users_pb2.RequestPasswordResetResponse]  # type: ignore[assignment]
+    """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
+
+    The answer is the same, and as fast, whether anybody logs in with the address or not. Three
+    are sent to a user in 15 minutes, more are not.
+    Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -197,6 +211,19 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `WRONG_PASSWORD`;
         RESOURCE_EXHAUSTED `RATE_LIMITED`: 10 failures in 15 minutes, logins counted with them.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestPasswordReset(
+        self,
+        request: _users_pb2.RequestPasswordResetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.RequestPasswordResetResponse, _abc.Awaitable[_users_pb2.RequestPasswordResetResponse]]:
+        """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
+
+        The answer is the same, and as fast, whether anybody logs in with the address or not. Three
+        are sent to a user in 15 minutes, more are not.
+        Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

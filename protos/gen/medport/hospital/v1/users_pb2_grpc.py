@@ -70,6 +70,11 @@ class UserServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordResponse.FromString,
                 _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/medport.hospital.v1.UserService/RequestPasswordReset',
+                request_serializer=medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetResponse.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
@@ -143,6 +148,17 @@ class UserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestPasswordReset(self, request, context):
+        """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
+
+        The answer is the same, and as fast, whether anybody logs in with the address or not. Three
+        are sent to a user in 15 minutes, more are not.
+        Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +196,11 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.ChangePassword,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -372,6 +393,33 @@ class UserService:
             '/medport.hospital.v1.UserService/ChangePassword',
             medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_users__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.UserService/RequestPasswordReset',
+            medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_users__pb2.RequestPasswordResetResponse.FromString,
             options,
             channel_credentials,
             insecure,
