@@ -21,6 +21,7 @@ from medport.ems.v1 import (
     assignments_pb2_grpc,
     available_trips_pb2_grpc,
     consumers_pb2_grpc,
+    routes_pb2_grpc,
     service_areas_pb2_grpc,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
@@ -65,6 +66,7 @@ from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
 from ems_svc.servicers.available_trips import AvailableTripServicer
 from ems_svc.servicers.consumers import ConsumerServicer
+from ems_svc.servicers.routes import RouteServicer
 from ems_svc.servicers.service_areas import ServiceAreaServicer
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer
@@ -209,6 +211,7 @@ def _servicers(
             UnitAvailabilityServicer(*parts),
         ),
         (areas.add_ServiceAreaServiceServicer_to_server, ServiceAreaServicer(*parts)),
+        (routes_pb2_grpc.add_RouteServiceServicer_to_server, RouteServicer(*parts)),
         (
             trips.add_AvailableTripServiceServicer_to_server,
             AvailableTripServicer(*parts, kit.draining),
@@ -220,4 +223,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0007", compose=compose)
+BUILD = Build(name="ems", revision="0008", compose=compose)

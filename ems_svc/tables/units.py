@@ -10,6 +10,7 @@ from sqlalchemy import Column, Computed, Index, SmallInteger, Table, text
 from chassis.schema import NOW, check, column, names, one_of, record, set_of, text_column
 from chassis.vocabulary import Capability, TransportLevel, UnitStatus, UnitType
 from ems_svc.domain.levels import RANKS, UNIT_LEVELS
+from ems_svc.domain.routes import RouteStatus, RouteStopKind, RouteType
 from ems_svc.domain.units import IDLE
 from ems_svc.tables.shared import metadata, to
 
@@ -126,10 +127,10 @@ ems_route = Table(
     column("agency_id", primary_key=True),
     column("id", primary_key=True),
     column("route_name"),
-    one_of("route_type", ("OPTIMIZED", "STANDARD", "EMERGENCY", "CUSTOM")),
+    one_of("route_type", names(RouteType)),
     column("distance_miles"),
     column("estimated_minutes"),
-    one_of("status", ("DRAFT", "ACTIVE", "COMPLETED", "ARCHIVED"), default="DRAFT"),
+    one_of("status", names(RouteStatus), default=RouteStatus.DRAFT),
     *record(),
 )
 
@@ -140,7 +141,7 @@ ems_route_stop = Table(
     column("agency_id", primary_key=True),
     column("route_id", primary_key=True),
     column("stop_order", primary_key=True),
-    one_of("kind", ("BASE", "PICKUP", "DROPOFF")),
+    one_of("kind", names(RouteStopKind)),
     column("facility_id", optional=True),
     column("transport_request_id", optional=True),
     column("latitude"),

@@ -22,6 +22,7 @@ from medport.ems.v1 import (
     agencies_pb2_grpc,
     assignments_pb2_grpc,
     available_trips_pb2_grpc,
+    routes_pb2_grpc,
     service_areas_pb2,
     service_areas_pb2_grpc,
     sessions_pb2,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from medport.ems.v1.agencies_pb2_grpc import AgencyServiceAsyncStub
     from medport.ems.v1.assignments_pb2_grpc import AssignmentServiceAsyncStub
     from medport.ems.v1.available_trips_pb2_grpc import AvailableTripServiceAsyncStub
+    from medport.ems.v1.routes_pb2_grpc import RouteServiceAsyncStub
     from medport.ems.v1.service_areas_pb2_grpc import ServiceAreaServiceAsyncStub
     from medport.ems.v1.transport_bids_pb2_grpc import BidServiceAsyncStub
     from medport.ems.v1.unit_availability_pb2_grpc import UnitAvailabilityServiceAsyncStub
@@ -85,6 +87,7 @@ class EmsSilo:
     agencies: AgencyServiceAsyncStub = field(init=False)
     areas: ServiceAreaServiceAsyncStub = field(init=False)
     units: UnitServiceAsyncStub = field(init=False)
+    routes: RouteServiceAsyncStub = field(init=False)
     shifts: UnitAvailabilityServiceAsyncStub = field(init=False)
     trips: AvailableTripServiceAsyncStub = field(init=False)
     bids: BidServiceAsyncStub = field(init=False)
@@ -93,6 +96,7 @@ class EmsSilo:
     def __post_init__(self) -> None:
         self.agencies = agencies_pb2_grpc.AgencyServiceStub(self.channel)
         self.areas = service_areas_pb2_grpc.ServiceAreaServiceStub(self.channel)
+        self.routes = routes_pb2_grpc.RouteServiceStub(self.channel)
         self.units = units_pb2_grpc.UnitServiceStub(self.channel)
         self.shifts = unit_availability_pb2_grpc.UnitAvailabilityServiceStub(self.channel)
         self.trips = available_trips_pb2_grpc.AvailableTripServiceStub(self.channel)

@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Another interval of the unit holds some of the same time; metadata names it."""
     ERROR_REASON_UNIT_AVAILABILITY_BEGUN: _ErrorReason.ValueType  # 24
     """The interval has begun or is over: what it was is kept; metadata says which."""
+    ERROR_REASON_ROUTE_STATE: _ErrorReason.ValueType  # 25
+    """The route's state does not allow it; metadata names the state."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the EMS silo; ErrorInfo.reason is the name without prefix."""
@@ -126,4 +128,6 @@ ERROR_REASON_UNIT_AVAILABILITY_OVERLAPS: ErrorReason.ValueType  # 23
 """Another interval of the unit holds some of the same time; metadata names it."""
 ERROR_REASON_UNIT_AVAILABILITY_BEGUN: ErrorReason.ValueType  # 24
 """The interval has begun or is over: what it was is kept; metadata says which."""
+ERROR_REASON_ROUTE_STATE: ErrorReason.ValueType  # 25
+"""The route's state does not allow it; metadata names the state."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
