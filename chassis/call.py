@@ -44,6 +44,8 @@ class Call:
     idempotency: Idempotency | None = None
     deadline: float | None = None  # on the clock of time.monotonic()
     is_committing: bool = False  # COMMIT was sent, and nobody knows yet what became of it
+    wants_position: bool = False  # it is a write: its caller is told how far the log has come
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)

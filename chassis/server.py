@@ -14,10 +14,12 @@ from chassis import health, reflection, telemetry
 from chassis.availability import Availability
 from chassis.channels import SERVER
 from chassis.clock import Clock, utc_now
+from chassis.consistency import Standby
 from chassis.errors import Refusal
 from chassis.interceptors import (
     access,
     availability,
+    consistency,
     deadlines,
     errors,
     idempotency,
@@ -92,13 +94,15 @@ class Process:
     def __init__(self, build: Build, settings: SiloSettings, clock: Clock = utc_now) -> None:
         self._settings = settings
         self._name = build.name
-        self._served_by = f"{build.name}/{uuid4().hex[:12]}"
+        self.served_by = f"{build.name}/{uuid4().hex[:12]}"
         self._pool = pool(settings.database, size=POOL_SIZE, ready=POOL_READY, name=build.name)
         self._kit = Kit(settings=settings, pool=self._pool, clock=clock)
         self._silo = build.compose(self._kit)
         self._availability = Availability(settings.database, build.revision)
+        self._standby = Standby(self._pool) if settings.serves == "reads" else None
         timers = Timers(self._silo.timers, self._silo.database, clock, self._is_up)
-        self._parts: list[Part] = [*self._silo.parts, timers]
+        # On a standby nothing of a silo's own life can be written: the primary's processes do that.
+        self._parts: list[Part] = [] if self._standby else [*self._silo.parts, timers]
         self._server = grpc.aio.server(options=SERVER)
         self._health = self._serve_everything()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,6 +119,8 @@ class Process:
             raise CannotListen(self._settings.listen) from None
         await self._pool.open(wait=False)
         self._availability.hear_loss(self._drain_pool)
+        if self._standby is not None:
+            self._availability.hear_loss(self._standby.forget)
         await self._server.start()
         self._background(self._availability.watch())
         self._background(self._follow_health())
@@ -149,17 +155,18 @@ class Process:
             is_open = self._settings.reflection == "open"
             reflection.add(self._server, described, reflection.anybody if is_open else self._admit)
         added = health.add(self._server, guarded.services)
-        self._server.add_generic_rpc_handlers((errors.Unserved(self._name, self._served_by),))
+        self._server.add_generic_rpc_handlers((errors.Unserved(self._name, self.served_by),))
         return added
 
     def _guards(self) -> list[Guard]:
         return [
-            errors.guard(self._name, self._served_by, self._lost_one, self._availability.confirmed),
+            errors.guard(self._name, self.served_by, self._lost_one, self._availability.confirmed),
             *tracing.guards(self._name),
             logging.guard(self._name),
             deadlines.guard,
             availability.guard(self._name, self._availability),
-            *self._silo.guards,
+            consistency.guard(self._name, self._standby),
+            *(() if self._standby else self._silo.guards),
             access.guard(self._silo.authenticate),
             validation.guard,
             idempotency.guard(self._settings.key_encryption_key),

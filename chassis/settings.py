@@ -28,6 +28,7 @@ from chassis.mail_settings import MailSettings
 Read = TypeVar("Read")
 
 _REFLECTION = one_of("open", "token", "off")
+_SERVES = one_of("everything", "reads")
 _LEVEL = one_of("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -62,6 +63,7 @@ class SiloSettings:
     collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
     retention: Retention = field(default_factory=Retention)
     mail: MailSettings | None = None  # None: e-mail waits in the database until it expires
+    serves: str = "everything"  # or "reads": its database is a standby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class RouterSettings:
 
     listen: str
     silos: Mapping[str, tuple[str, ...]]  # silo -> the addresses of its replicas
+    read_replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     descriptors: Path
     key_cache: Path
     reflection: str
@@ -104,6 +107,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
         retention=_retention(env),
         mail=mail_settings.read(env),
+        serves=env.read("MEDPORT_SERVES", _SERVES, "", "everything"),
     )
     env.finish()
     return settings
@@ -129,6 +133,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
     settings = RouterSettings(
         listen=env.read("MEDPORT_LISTEN", address, ""),
         silos=env.read("MEDPORT_SILOS", replicas, {}),
+        read_replicas=env.read("MEDPORT_READ_REPLICAS", replicas, {}, ","),
         descriptors=env.read("MEDPORT_DESCRIPTORS", environment.file, Path()),
         key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
         identity_key=env.read("MEDPORT_IDENTITY_KEY_FILE", _identity, b"", "off"),

@@ -11,7 +11,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 from psycopg import AsyncConnection, AsyncCursor, Error
 
-from chassis import call, outbox, tracing
+from chassis import call, consistency, outbox, tracing
 from chassis.errors import DeadlineExceeded, OutcomeUnknown
 from chassis.idempotency import Claims
 from chassis.outbox import Announcement, Envelope
@@ -261,7 +261,10 @@ async def _commit(connection: AsyncConnection) -> None:
     current.is_committing = True  # and stays so when a cancellation comes before the answer
     try:
         with tracing.span("COMMIT", Kind.CLIENT, _SQL):
-            await connection.commit()
+            if current.wants_position:
+                current.position = await consistency.commit(connection)
+            else:
+                await connection.commit()
     except Error as lost:
         if connection.broken:
             raise OutcomeUnknown from lost

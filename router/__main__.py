@@ -29,6 +29,10 @@ def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescr
         f"MEDPORT_SILOS: {name!r} is not one of {', '.join(SILOS)}, or one of them is missing"
         for name in sorted(set(SILOS) ^ set(read.silos))
     ]
+    mistakes += [
+        f"MEDPORT_READ_REPLICAS: {name!r} is not one of {', '.join(SILOS)}"
+        for name in sorted(set(read.read_replicas) - set(SILOS))
+    ]
     descriptors = FileDescriptorSet()
     try:
         descriptors = read_descriptors(read.descriptors)

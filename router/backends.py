@@ -62,8 +62,11 @@ class Backend:
         addresses: Sequence[str],
         routes: Iterable[Route],
         limits: Limits = LIMITS,
+        *,
+        role: str = "",
     ) -> None:
         self.silo = silo
+        self.name = f"{silo}-{role}" if role else silo  # what operators call it
         self.breaker = Breaker()
         self._under_way: dict[Ticket, grpc.aio.Call] = {}
         self.bulkhead = Bulkhead(limits)

@@ -83,7 +83,7 @@ class Monitor:
         self._note([each for each in answers if each is not None])
         after = self._summary()
         if after != before:
-            telemetry.log.info("silo", silo=self._backend.silo, **after)
+            telemetry.log.info("silo", silo=self._backend.name, **after)
             if after["reachable"] > before["reachable"] or after["serving"] > before["serving"]:
                 self._backend.breaker.revived()
         await self._tell()

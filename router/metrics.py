@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import grpc
 from prometheus_client import Counter, Gauge
 
 from router.backends import Backend
@@ -20,6 +21,10 @@ _REFUSED = Counter(
     "medport_router_refused_total", "Calls the router itself ended.", ("silo", "reason")
 )
 
+_COPIES = Counter(
+    "medport_router_read_replica_calls_total", "Reads asked of a replica.", ("silo", "grpc_code")
+)
+
 
 def watch(backends: Iterable[Backend]) -> None:
     """Read the gauges from ``backends`` whenever somebody asks."""
@@ -29,9 +34,14 @@ def watch(backends: Iterable[Backend]) -> None:
 
 def _watch(backend: Backend) -> None:
     bulkhead, breaker = backend.bulkhead, backend.breaker
-    _INFLIGHT.labels(backend.silo).set_function(lambda: bulkhead.calls)
-    _STREAMS.labels(backend.silo).set_function(lambda: bulkhead.streams)
-    _BREAKER.labels(backend.silo).set_function(lambda: _STATES[breaker.state])
+    _INFLIGHT.labels(backend.name).set_function(lambda: bulkhead.calls)
+    _STREAMS.labels(backend.name).set_function(lambda: bulkhead.streams)
+    _BREAKER.labels(backend.name).set_function(lambda: _STATES[breaker.state])
+
+
+def copy_asked(silo: str, code: grpc.StatusCode) -> None:
+    """Count a read that a replica was asked for, by its word: but for OK, the primary answered."""
+    _COPIES.labels(silo, code.name).inc()
 
 
 def refused(silo: str, reason: str) -> None:

@@ -7,9 +7,10 @@ direct call has them. No business message is parsed here.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -19,12 +20,13 @@ from chassis.auth import Principal
 from chassis.errors import Refusal
 from chassis.interceptors.errors import SERVED_BY, traceparent
 from chassis.interceptors.guards import Context, Handler
-from router import answers, observing
+from router import answers, metrics, observing
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
 from router.observing import Observation, observed
-from router.policies import deadline_of
+from router.placing import Places
+from router.policies import COPY_S, deadline_of
 from router.routes import Route
 from router.uploads import Uploads
 
@@ -51,15 +53,15 @@ class Proxy(grpc.GenericRpcHandler):
     def __init__(
         self,
         routes: Iterable[Route],
-        backends: Mapping[str, Backend],
+        places: Mapping[str, Places],
         admit: Admit,
         meter: Meter,
         proof: Proof = unproven,
     ) -> None:
         self._forwarders = {
-            route.path: Forwarder(route, backends[route.silo], admit, meter, proof)
+            route.path: Forwarder(route, places[route.silo], admit, meter, proof)
             for route in routes
-            if route.silo in backends
+            if route.silo in places
         }
         self._handlers = {path: each.handler() for path, each in self._forwarders.items()}
 
@@ -82,13 +84,23 @@ class Exchange:
     seen: Observation
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client sent, and the most time that its next try may take."""
+
+    request: Any  # bytes, or an iterator of them
+    metadata: Metadata
+    context: Context
+    most_s: float = math.inf
+
+
 class Forwarder:
     """Forwards one method; its cardinality decides the handler's shape."""
 
     def __init__(
-        self, route: Route, backend: Backend, admit: Admit, meter: Meter, proof: Proof
+        self, route: Route, places: Places, admit: Admit, meter: Meter, proof: Proof
     ) -> None:
-        self._route, self._backend, self._admit, self._meter = route, backend, admit, meter
+        self._route, self._places, self._admit, self._meter = route, places, admit, meter
         self._proof = proof
         self._deadline = deadline_of(route)
         self._uploads = Uploads()
@@ -138,10 +150,8 @@ class Forwarder:
             try:
                 seen.principal = await self._admit(self._route, context)
                 with self._meter.metered(seen, of_peer(context.peer())):
-                    async with self._backend.lease(self._route) as lease:
-                        with seen.calling(metadata) as onward:
-                            async with self._call(lease, request, onward, context, seen) as call:
-                                yield Exchange(lease, call, seen)
+                    async with self._placed(Asked(request, metadata, context), seen) as exchange:
+                        yield exchange
             except grpc.aio.InternalError as gone:  # a write that met a client who has left
                 raise asyncio.CancelledError from gone
             except Refusal as refusal:
@@ -149,8 +159,42 @@ class Forwarder:
                 await answers.refuse(context, refusal, request_id)
 
     @asynccontextmanager
-    async def _call(self, lease: Lease, *what: Any) -> AsyncIterator[Any]:
-        call = self._start(lease, *what)
+    async def _placed(self, asked: Asked, seen: Observation) -> AsyncIterator[Exchange]:
+        """Start the call where it is answered: by a copy that may and can, or else at home."""
+        if (copies := self._places.copies(self._route, asked.metadata)) is not None:
+            async with AsyncExitStack() as stack:
+                if exchange := await self._tried(stack, copies, asked, seen):
+                    yield exchange
+                    return
+        async with self._at(self._places.home, asked, seen) as exchange:
+            yield exchange
+
+    async def _tried(
+        self, stack: AsyncExitStack, copies: Backend, asked: Asked, seen: Observation
+    ) -> Exchange | None:
+        """Return a copy's answer if it is a good one: only the primary may refuse."""
+        code = grpc.StatusCode.UNAVAILABLE
+        with suppress(Refusal):
+            brief = replace(asked, most_s=COPY_S)
+            exchange = await stack.enter_async_context(self._at(copies, brief, seen))
+            code = seen.code = await exchange.call.code()
+            exchange.lease.ended(code, stamped=await _is_stamped(exchange.call))
+        metrics.copy_asked(self._route.silo, code)
+        return exchange if code is grpc.StatusCode.OK else None
+
+    @asynccontextmanager
+    async def _at(
+        self, backend: Backend, asked: Asked, seen: Observation
+    ) -> AsyncIterator[Exchange]:
+        async with backend.lease(self._route) as lease:
+            with seen.calling(asked.metadata) as onward:
+                told = replace(asked, metadata=onward)
+                async with self._call(lease, told, seen) as call:
+                    yield Exchange(lease, call, seen)
+
+    @asynccontextmanager
+    async def _call(self, lease: Lease, asked: Asked, seen: Observation) -> AsyncIterator[Any]:
+        call = self._start(lease, asked, seen)
         self._open.add(call)
         try:
             yield call
@@ -158,33 +202,32 @@ class Forwarder:
             self._open.discard(call)
             call.cancel()  # passes the client's on; does nothing to one that ended
 
-    def _start(
-        self, lease: Lease, request: Any, metadata: Metadata, context: Context, seen: Observation
-    ) -> Any:
+    def _start(self, lease: Lease, asked: Asked, seen: Observation) -> Any:
         if self._draining and not self._route.unary:
             raise answers.Draining
-        start, timeout = lease.leg.starts[self._route.path], self._timeout(context)
+        start, timeout = lease.leg.starts[self._route.path], self._timeout(asked)
         if not self._route.method.streams_requests:
             seen.request_passed()
-            call = start(request, timeout=timeout, metadata=metadata)
+            call = start(asked.request, timeout=timeout, metadata=asked.metadata)
             if self._route.unary:
                 lease.begun(call)
             return call
-        call = start(timeout=timeout, metadata=metadata)
-        self._uploads.start(request, call, seen.request_passed)
+        call = start(timeout=timeout, metadata=asked.metadata)
+        self._uploads.start(asked.request, call, seen.request_passed)
         return call
 
-    def _timeout(self, context: Context) -> float | None:
-        remaining = context.time_remaining()
-        if self._deadline is None:
+    def _timeout(self, asked: Asked) -> float | None:
+        remaining, deadline = asked.context.time_remaining(), self._deadline
+        if deadline is None:
             return remaining
-        return min(self._deadline.default if remaining is None else remaining, self._deadline.most)
+        most = min(deadline.most, asked.most_s)
+        return min(deadline.default if remaining is None else remaining, most)
 
     async def _finish(self, exchange: Exchange, context: Context) -> None:
         """End the client's call as the silo ended ours, or in our own words when none spoke."""
         call = exchange.call
         code, trailers = await call.code(), tuple(await call.trailing_metadata() or ())
-        stamped = any(key == SERVED_BY for key, _ in trailers)
+        stamped = await _is_stamped(call)
         if self._draining and code is grpc.StatusCode.CANCELLED:
             raise answers.Draining
         exchange.lease.ended(code, stamped=stamped)
@@ -195,6 +238,11 @@ class Forwarder:
             await context.abort(code, await call.details() or "", trailers)
         else:
             raise answers.no_silo_spoke(self._route.silo, code)
+
+
+async def _is_stamped(call: Any) -> bool:
+    """Say whether the silo itself ended the call; what has no stamp is the transport's word."""
+    return any(key == SERVED_BY for key, _ in await call.trailing_metadata() or ())
 
 
 @contextmanager

@@ -90,5 +90,6 @@ def _route(file: FileDescriptorProto, service: str, rpc: MethodDescriptorProto, 
         is_read=rpc.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
         is_idempotent=rpc.options.idempotency_level == MethodOptions.IDEMPOTENT,
         tenant_field="",  # whose rows a request names is for the silo to read
+        reads_phi=rule.reads_phi,
     )
     return Route(method, file.package, silo, rpc.options.idempotency_level, rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import grpc
@@ -24,6 +24,7 @@ from router.backends import Backend
 from router.health import Monitor
 from router.keys import Keyrings, SiloKeys
 from router.metering import Meter
+from router.placing import Places
 from router.policies import ALLOWANCES, Allowances
 from router.proxy import Proof, Proxy, unproven
 from router.routes import ROUTER, routes_of
@@ -53,11 +54,9 @@ class Router:
         allowances: Allowances = ALLOWANCES,
     ) -> None:
         self._routes = routes_of(descriptors)
-        self.backends = {
-            silo: Backend(silo, addresses, self._routes.values())
-            for silo, addresses in settings.silos.items()
-        }
-        metrics.watch(self.backends.values())
+        self.backends = self._reached(settings.silos)
+        self.copies = self._reached(settings.read_replicas, role="read-replicas")
+        metrics.watch((*self.backends.values(), *self.copies.values()))
         self._server = grpc.aio.server(options=SERVER)
         self._health = health.add(
             self._server, {each.method.service for each in self._routes.values()}
@@ -66,12 +65,15 @@ class Router:
             silo: Monitor(backend, self._routes.values(), self._health)
             for silo, backend in self.backends.items()
         }
+        # Whether copies are well is nobody's business: the primary answers in their place.
+        self._aside = [Monitor(each, (), self._health) for each in self.copies.values()]
         gate = Gate(self.backends, self._keyrings(settings))
         self._describe(settings, descriptors, gate)
         meter, proof = Meter(allowances), _proof(settings.identity_key)
         asking = Asking(self._routes, self.backends, gate, meter, proof)
         self._serve_own(descriptors, gate, asking)
-        self._proxy = Proxy(self._routes.values(), self.backends, gate.admit, meter, proof)
+        places = {silo: Places(home, self.copies.get(silo)) for silo, home in self.backends.items()}
+        self._proxy = Proxy(self._routes.values(), places, gate.admit, meter, proof)
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
         self._probes: list[asyncio.Task[None]] = []
@@ -80,10 +82,11 @@ class Router:
         """Serve, whether or not any silo does."""
         await self._server.start()
         # What is told from the first moment on shall be known, not guessed.
-        await asyncio.gather(*(each.probe() for each in self.monitors.values()))
+        monitors = (*self.monitors.values(), *self._aside)
+        await asyncio.gather(*(each.probe() for each in monitors))
         for name in OWN_NAMES:
             await self._health.set(name, SERVING)
-        self._probes = [asyncio.create_task(each.run()) for each in self.monitors.values()]
+        self._probes = [asyncio.create_task(each.run()) for each in monitors]
 
     async def stop(self, pause_s: float, grace_s: float) -> None:
         """Say that it stops, wait for those who ask first, end what is open, close."""
@@ -94,8 +97,14 @@ class Router:
         await asyncio.sleep(pause_s)
         self._proxy.end_streams()
         await self._server.stop(grace_s)
-        for backend in self.backends.values():
+        for backend in (*self.backends.values(), *self.copies.values()):
             await backend.close()
+
+    def _reached(self, silos: Mapping[str, Sequence[str]], role: str = "") -> dict[str, Backend]:
+        routes = self._routes.values()
+        return {
+            silo: Backend(silo, addresses, routes, role=role) for silo, addresses in silos.items()
+        }
 
     def _keyrings(self, settings: RouterSettings) -> Keyrings:
         return Keyrings(

@@ -45,6 +45,7 @@ class Method:
     is_read: bool  # it changes nothing
     is_idempotent: bool  # it changes something, once per request id
     tenant_field: str  # the request's field 1, if that names a tenant (contract, rule 4)
+    reads_phi: bool
     takes_secrets: bool = False  # a password, say, which must not be guessed from a stored hash
 
     @property
@@ -81,6 +82,7 @@ def _described(method: MethodDescriptor) -> Method:
             and "request_id" in method.input_type.fields_by_name
         ),
         tenant_field=_tenant_field(method),
+        reads_phi=rule.reads_phi,
         takes_secrets=any(
             FieldBehavior.INPUT_ONLY in field.GetOptions().Extensions[field_behavior]
             for field in method.input_type.fields

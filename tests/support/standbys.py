@@ -7,7 +7,7 @@ that need a family are skipped.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,15 +141,15 @@ def service(silo: str, *members: Member, database: str = "") -> str:
     )
 
 
-def home(root: Path) -> Member:
-    """Make a stopped server with the migrated database of every silo, for copies to begin as."""
+def home(root: Path, silos: Sequence[str] = SILOS) -> Member:
+    """Make a stopped server with the silos' migrated databases, for copies to begin as."""
     if why := _no_servers():
         pytest.skip(f"needs servers of its own: {why}")
     server = Member("home", root)
     server.start()
     try:
         server.configure(_SMALL)
-        for silo in SILOS:
+        for silo in silos:
             _lay(server, silo)
     finally:
         server.stop()

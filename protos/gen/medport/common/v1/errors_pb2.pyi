@@ -96,6 +96,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nobody else could manage users: make somebody else an administrator first."""
     ERROR_REASON_WRONG_PASSWORD: _ErrorReason.ValueType  # 36
     """The old password is not the caller's."""
+    ERROR_REASON_REPLICA_BEHIND: _ErrorReason.ValueType  # 38
+    """This copy of the database has not come as far as the caller has seen: ask the primary."""
+    ERROR_REASON_PRIMARY_ONLY: _ErrorReason.ValueType  # 39
+    """A copy of the database serves no writes, no streams, and nothing about a patient."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that every silo and the router share; ErrorInfo.reason is the name without prefix."""
@@ -174,4 +178,8 @@ ERROR_REASON_LAST_ADMINISTRATOR: ErrorReason.ValueType  # 35
 """Nobody else could manage users: make somebody else an administrator first."""
 ERROR_REASON_WRONG_PASSWORD: ErrorReason.ValueType  # 36
 """The old password is not the caller's."""
+ERROR_REASON_REPLICA_BEHIND: ErrorReason.ValueType  # 38
+"""This copy of the database has not come as far as the caller has seen: ask the primary."""
+ERROR_REASON_PRIMARY_ONLY: ErrorReason.ValueType  # 39
+"""A copy of the database serves no writes, no streams, and nothing about a patient."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,35 @@
+"""Tells who has written how far that is; refuses, on a copy, what only the primary may answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chassis.consistency import HEADER, PrimaryOnly, Standby, asked, token
+from chassis.interceptors.guards import Guard, Rpc
+from chassis.interceptors.methods import Method
+
+
+def guard(silo: str, standby: Standby | None = None) -> Guard:
+    """Make the guard of a process on the primary, or on ``standby``."""
+
+    @asynccontextmanager
+    async def consistent(rpc: Rpc) -> AsyncIterator[None]:
+        if standby is not None:
+            if not may_be_copied(rpc.method):
+                raise PrimaryOnly
+            wanted = asked(silo, rpc.context.invocation_metadata() or ())
+            await standby.must_have(wanted or 0)
+        rpc.call.wants_position = rpc.method.type == "unary" and not rpc.method.is_read
+        yield
+        if rpc.call.position:
+            context = rpc.context
+            told = (HEADER, token(silo, rpc.call.position))
+            context.set_trailing_metadata((*(context.trailing_metadata() or ()), told))
+
+    return consistent
+
+
+def may_be_copied(method: Method) -> bool:
+    """Say whether a read replica may answer; reads of patients' data are noted, on the primary."""
+    return method.type == "unary" and method.is_read and not method.reads_phi
