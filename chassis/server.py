@@ -11,6 +11,7 @@ from uuid import uuid4
 import grpc
 
 from chassis import health, reflection, telemetry
+from chassis.admin import Admin
 from chassis.availability import Availability
 from chassis.channels import SERVER
 from chassis.clock import Clock, utc_now
@@ -102,7 +103,9 @@ class Process:
         self._standby = Standby(self._pool) if settings.serves == "reads" else None
         timers = Timers(self._silo.timers, self._silo.database, clock, self._is_up)
         # On a standby nothing of a silo's own life can be written: the primary's processes do that.
-        self._parts: list[Part] = [] if self._standby else [*self._silo.parts, timers]
+        life: Sequence[Part] = [] if self._standby else [*self._silo.parts, timers]
+        self.admin = Admin(settings.admin)
+        self._parts: list[Part] = [self.admin, *life]
         self._server = grpc.aio.server(options=SERVER)
         self._health = self._serve_everything()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from chassis import environment, mail_settings
 from chassis.environment import (
+    LOOPBACK,
     BadSettings,
     Environment,
     address,
@@ -61,6 +62,7 @@ class SiloSettings:
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
     collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
+    admin: str = ""  # host:port on loopback for Channelz; empty for none
     retention: Retention = field(default_factory=Retention)
     mail: MailSettings | None = None  # None: e-mail waits in the database until it expires
     serves: str = "everything"  # or "reads": its database is a standby
@@ -87,6 +89,7 @@ class RouterSettings:
     log_level: str
     metrics: str = ""  # host:port for Prometheus; empty for none
     collector: str = ""  # host:port that takes spans (OTLP over gRPC); empty for none
+    admin: str = ""  # host:port on loopback for Channelz; empty for none
     # PEM, PKCS #8, Ed25519; without it silos take the router's address for its clients'
     identity_key: bytes = field(default=b"", repr=False)
 
@@ -105,6 +108,7 @@ def silo(environ: Mapping[str, str] = os.environ) -> SiloSettings:
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
         collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
+        admin=env.read("MEDPORT_ADMIN_LISTEN", _admin, "", "off"),
         retention=_retention(env),
         mail=mail_settings.read(env),
         serves=env.read("MEDPORT_SERVES", _SERVES, "", "everything"),
@@ -141,6 +145,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
         log_level=env.read("MEDPORT_LOG_LEVEL", _LEVEL, "", "INFO"),
         metrics=env.read("MEDPORT_METRICS_LISTEN", _metrics, "", "off"),
         collector=env.read("MEDPORT_OTLP_ENDPOINT", _collector, "", "off"),
+        admin=env.read("MEDPORT_ADMIN_LISTEN", _admin, "", "off"),
     )
     env.finish()
     return settings
@@ -165,6 +170,12 @@ def redacted(settings: Any) -> dict[str, str]:
 
 def _metrics(text: str) -> str:
     return "" if text == "off" else address(text)
+
+
+def _admin(text: str) -> str:
+    if text != "off" and address(text).rpartition(":")[0].strip("[]") not in LOOPBACK:
+        raise ValueError(f"{text!r} is not on loopback: nobody else may ask there")
+    return "" if text == "off" else text
 
 
 def _collector(text: str) -> str:

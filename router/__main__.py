@@ -56,7 +56,11 @@ async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
     except RuntimeError:  # grpc's text names the address, and calls it a bind error
         sys.stderr.write(f"MEDPORT_LISTEN: cannot listen on {read.listen}\n")
         return CANNOT_LISTEN
-    await router.start()
+    try:
+        await router.start()
+    except BadSettings as taken:
+        sys.stderr.writelines(f"{mistake}\n" for mistake in taken.mistakes)
+        return CANNOT_LISTEN
     telemetry.log.info("serving", port=router.port, **settings.redacted(read))
     await stopping.wait()
     telemetry.log.info("draining")

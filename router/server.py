@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from medport.router.v1 import gateway_pb2_grpc, trip_overviews_pb2_grpc
 
 from chassis import channels, health, reflection
+from chassis.admin import Admin
 from chassis.health import SERVING
 from chassis.interceptors import access, deadlines, errors, logging, tracing, validation
 from chassis.interceptors.guards import GuardedServer
@@ -77,9 +78,11 @@ class Router:
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
         self._probes: list[asyncio.Task[None]] = []
+        self.admin = Admin(settings.admin)
 
     async def start(self) -> None:
-        """Serve, whether or not any silo does."""
+        """Serve, whether or not any silo does; raises BadSettings for a taken admin port."""
+        await self.admin.start()
         await self._server.start()
         # What is told from the first moment on shall be known, not guessed.
         monitors = (*self.monitors.values(), *self._aside)
@@ -97,6 +100,7 @@ class Router:
         await asyncio.sleep(pause_s)
         self._proxy.end_streams()
         await self._server.stop(grace_s)
+        await self.admin.stop()
         for backend in (*self.backends.values(), *self.copies.values()):
             await backend.close()
 

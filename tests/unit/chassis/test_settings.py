@@ -67,6 +67,14 @@ def test_a_silo_may_have_several_replicas_each_with_an_address() -> None:
             replicas(wrong)
 
 
+def test_the_admin_port_is_on_loopback_or_nowhere(environ: dict[str, str]) -> None:
+    assert settings.silo(environ).admin == ""
+    asked = {**environ, "MEDPORT_ADMIN_LISTEN": "127.0.0.1:50073"}
+    assert settings.silo(asked).admin == "127.0.0.1:50073"
+    with pytest.raises(BadSettings, match="is not on loopback"):
+        settings.silo({**environ, "MEDPORT_ADMIN_LISTEN": "0.0.0.0:50073"})
+
+
 def test_metrics_are_shown_to_nobody_unless_asked_for(environ: dict[str, str]) -> None:
     assert settings.silo(environ).metrics == ""
     asked = {**environ, "MEDPORT_METRICS_LISTEN": "127.0.0.1:9464"}
