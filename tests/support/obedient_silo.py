@@ -21,6 +21,7 @@ from chassis import channels, health, reflection
 from chassis.errors import FailedPrecondition, Unauthenticated, Unavailable
 from chassis.interceptors import errors, validation
 from chassis.interceptors.guards import GuardedServer
+from chassis.server import GRACE_SECONDS, NOTICE_SECONDS
 
 SILOS = ("hospital", "ems")
 VERSIONS = ("v1", "v2")
@@ -128,6 +129,12 @@ class ObedientSilo:
 
     async def stop(self) -> None:
         await self._server.stop(None)
+
+    async def drain(self) -> None:
+        """Stop as a silo's process does."""
+        await self.health.end()
+        await asyncio.sleep(NOTICE_SECONDS)
+        await self._server.stop(GRACE_SECONDS)
 
     async def obey(self, command: str, context: Any) -> AsyncGenerator[Any, None]:
         self.seen["calls"] += 1
