@@ -20,6 +20,7 @@ from medport.hospital.events.v1 import event_log_pb2
 from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
 from medport.hospital.v1 import (
     agency_preferences_pb2_grpc,
+    break_glass_grants_pb2_grpc,
     consumers_pb2_grpc,
     facilities_pb2_grpc,
     hospitals_pb2_grpc,
@@ -60,6 +61,7 @@ from hospital_svc.repositories import center_copies, notifications
 from hospital_svc.repositories.audit_entries import keep
 from hospital_svc.repositories.sessions import rows
 from hospital_svc.servicers.agency_preferences import AgencyPreferenceServicer
+from hospital_svc.servicers.break_glass_grants import BreakGlassServicer
 from hospital_svc.servicers.consumers import ConsumerServicer
 from hospital_svc.servicers.facilities import FacilityServicer
 from hospital_svc.servicers.hospitals import HospitalServicer
@@ -67,7 +69,7 @@ from hospital_svc.servicers.received_bids import ReceivedBidServicer
 from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.transport_requests import TransportRequestServicer
 from hospital_svc.servicers.users import UserServicer
-from hospital_svc.timers import idempotency_keys
+from hospital_svc.timers import idempotency_keys, patients
 from hospital_svc.timers.awards import AwardTimeouts
 from hospital_svc.timers.transport_requests import OfferExpiries
 
@@ -103,6 +105,7 @@ def compose(kit: Kit) -> Silo:
             Reaction(OfferExpiries()),
             Reaction(timeouts),
             every(idempotency_sweep.SECONDS, idempotency_keys.sweep),
+            every(patients.SECONDS, patients.sweep),
             Mailing(notifications.mail, settings.mail),
         ],
         parts=[publishing, followers, *identity.parts],
@@ -195,6 +198,7 @@ def _servicers(
     hospitals, facilities = hospitals_pb2_grpc, facilities_pb2_grpc
     trips, bids = transport_requests_pb2_grpc, received_bids_pb2_grpc
     preferences, consumers = agency_preferences_pb2_grpc, consumers_pb2_grpc
+    glass = break_glass_grants_pb2_grpc
     served: list[tuple[Callable[..., None], Any]] = [
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
@@ -210,8 +214,9 @@ def _servicers(
             preferences.add_AgencyPreferenceServiceServicer_to_server,
             AgencyPreferenceServicer(*parts),
         ),
+        (glass.add_BreakGlassServiceServicer_to_server, BreakGlassServicer(*parts)),
     ]
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="hospital", revision="0005", compose=compose)
+BUILD = Build(name="hospital", revision="0006", compose=compose)

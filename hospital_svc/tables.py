@@ -17,6 +17,7 @@ from chassis.schema import (
 )
 from chassis.shared_tables import UNTENANTED, copies, shared_tables
 from chassis.vocabulary import (
+    BidStatus,
     Capability,
     CareCapability,
     FacilityType,
@@ -134,7 +135,35 @@ notification_template_copy = metadata.tables["notification_template_copy"]
 transport_request = trip_tables.transport_request(metadata)
 award = trip_tables.award(metadata)
 trip_history = trip_tables.trip_history(metadata)
-received_bid = trip_tables.received_bid(metadata)
+
+# A copy of EMS's bids, written by its projector and by nobody else.
+received_bid = Table(
+    "received_bid",
+    metadata,
+    column("hospital_id", primary_key=True),
+    column("id", primary_key=True),
+    column("transport_request_id"),
+    column("agency_id"),
+    column("bid_amount", optional=True),
+    column("currency_code", default="'USD'"),
+    column("estimated_arrival_at", optional=True),
+    column("estimated_pickup_at", optional=True),
+    text_column("special_notes", 500, optional=True),
+    one_of("unit_level", names(TransportLevel)),
+    one_of("status", names(BidStatus)),
+    column("expires_at"),
+    column("material_version"),
+    column("submitted_at"),
+    column("bid_version"),
+    Index(
+        "received_bid_one_winner",
+        "hospital_id",
+        "transport_request_id",
+        unique=True,
+        postgresql_where=text("status = 'ACCEPTED'"),
+    ),
+    Index("received_bid_trip", "hospital_id", "transport_request_id", "status"),
+)
 
 trip_tracking = Table(
     "trip_tracking",
@@ -159,9 +188,19 @@ break_glass_grant = Table(
     text_column("reason", 500),
     column("granted_at", default="now()"),
     column("expires_at"),
+    column("revoked_at", optional=True),
+    column("revoked_by", optional=True),
     check(
         "char_length(reason) >= 20 AND expires_at <= granted_at + interval '60 minutes'",
         "break_glass_is_short_and_explained",
+    ),
+    check("(revoked_at IS NULL) = (revoked_by IS NULL)", "somebody_revoked_it"),
+    Index(
+        "break_glass_grant_live",
+        "hospital_id",
+        "transport_request_id",
+        "center_user_id",
+        postgresql_where=text("revoked_at IS NULL"),
     ),
 )
 

@@ -12,8 +12,9 @@ from chassis.unit_of_work import UnitOfWork
 from hospital_svc import audit
 from hospital_svc.decisions import NOUN
 from hospital_svc.domain import viewers
+from hospital_svc.domain.break_glass_grants import needed
 from hospital_svc.domain.transport_requests import TransportRequest
-from hospital_svc.repositories import transport_requests
+from hospital_svc.repositories import break_glass_grants, transport_requests
 from hospital_svc.repositories.transport_requests import missing
 
 
@@ -60,6 +61,28 @@ async def seen(
     if fields := view.sees(trip, at):
         await audit.note(uow, hospital_id, NOUN, id, at=at, fields=sorted(fields))
     return trip, fields
+
+
+async def patient(
+    uow: UnitOfWork, hospital_id: UUID, id: UUID, at: datetime
+) -> tuple[TransportRequest, frozenset[str]]:
+    """Read a trip of whose patient the caller sees something; raises NotFound for nothing.
+
+    A coordinator sees it by a grant of its own, which holds until the look is over.
+    """
+    if auth.scopes() != {"ANY_TENANT"}:
+        trip, fields = await seen(uow, hospital_id, id, at)
+        if not fields:
+            raise missing(id)
+        return trip, fields
+    trip = await transport_requests.get(uow, hospital_id, id)
+    caller = auth.caller().user_id
+    grant = await break_glass_grants.hold_live(uow, hospital_id, id, caller, at)
+    if grant is None:
+        raise needed(id)
+    known = {"fields": sorted(viewers.CARRYING), "break_glass_grant_id": str(grant.id)}
+    await audit.note(uow, hospital_id, NOUN, id, at=at, **known)
+    return trip, viewers.CARRYING
 
 
 def viewer(hospital_id: UUID) -> Viewer:

@@ -10,7 +10,6 @@ from chassis.schema import NOW, check, column, ladder, names, one_of, record, se
 from chassis.vocabulary import (
     ActorKind,
     AgeBand,
-    BidStatus,
     CancellationIntent,
     CancellationReason,
     Capability,
@@ -153,6 +152,14 @@ def _indexes() -> list[UniqueConstraint | Index]:
             text("id DESC"),
         ),
         Index(
+            "transport_request_remembered",
+            "hospital_id",
+            text("coalesce(completed_at, cancelled_at, expired_at)"),
+            postgresql_where=text(
+                "patient_purged_at IS NULL AND status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
+            ),
+        ),
+        Index(
             "transport_request_offers",
             "offer_expires_at",
             postgresql_where=text("status = 'PENDING'"),
@@ -262,35 +269,4 @@ def trip_history(metadata: MetaData) -> Table:
         UniqueConstraint(
             "hospital_id", "transport_request_id", "sequence", name="trip_history_sequence"
         ),
-    )
-
-
-def received_bid(metadata: MetaData) -> Table:
-    """Define a copy of EMS's bids, written by its projector and by nobody else."""
-    return Table(
-        "received_bid",
-        metadata,
-        column("hospital_id", primary_key=True),
-        column("id", primary_key=True),
-        column("transport_request_id"),
-        column("agency_id"),
-        column("bid_amount", optional=True),
-        column("currency_code", default="'USD'"),
-        column("estimated_arrival_at", optional=True),
-        column("estimated_pickup_at", optional=True),
-        text_column("special_notes", 500, optional=True),
-        one_of("unit_level", names(TransportLevel)),
-        one_of("status", names(BidStatus)),
-        column("expires_at"),
-        column("material_version"),
-        column("submitted_at"),
-        column("bid_version"),
-        Index(
-            "received_bid_one_winner",
-            "hospital_id",
-            "transport_request_id",
-            unique=True,
-            postgresql_where=text("status = 'ACCEPTED'"),
-        ),
-        Index("received_bid_trip", "hospital_id", "transport_request_id", "status"),
     )

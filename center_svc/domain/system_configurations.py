@@ -74,6 +74,14 @@ KEYS = {
         category="location",
         description="For how many days it is kept where units were.",
     ),
+    "phi.retention_days": Key(
+        value_type=ConfigurationValueType.DECIMAL,
+        default="365",
+        least=Decimal(90),  # until then the agency's billing clerks may look
+        most=Decimal(3650),
+        category="privacy",
+        description="For how many days hospitals keep who was carried on a trip that ended.",
+    ),
     "award.confirm": Key(
         value_type=ConfigurationValueType.TEXT,
         default="automatic",

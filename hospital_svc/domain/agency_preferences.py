@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
+
+from chassis.errors import InvalidArgument
+from hospital_svc.domain.refusals import PreferencesChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +30,28 @@ class Shown:
 
     preference: AgencyPreference
     agency_name: str | None
+
+
+def reordered(
+    known: Sequence[AgencyPreference], waves: Sequence[Sequence[UUID]], at: datetime
+) -> list[AgencyPreference]:
+    """Return the preferences whose place changes when ``waves`` are asked one after another.
+
+    All that the hospital has must be named, each once: one that is left out would keep a place
+    that nobody gave it.
+    """
+    orders = {id: order for order, wave in enumerate(waves) for id in wave}
+    if len(orders) != sum(map(len, waves)):
+        raise InvalidArgument("a preference stands twice", violations={"waves": "name each once"})
+    if left_out := {each.id for each in known} - orders.keys():
+        raise PreferencesChanged("a preference is left out", id=str(min(left_out)))
+    return [
+        replace(
+            each,
+            preference_order=orders[each.id],
+            updated_at=at,
+            row_version=each.row_version + 1,
+        )
+        for each in known
+        if each.preference_order != orders[each.id]
+    ]

@@ -75,5 +75,13 @@ class NotPickedUp(FailedPrecondition):
     reason = "NOT_PICKED_UP"
 
 
+class BreakGlassNeeded(FailedPrecondition):
+    reason = "BREAK_GLASS_NEEDED"
+
+
+class PreferencesChanged(FailedPrecondition):
+    reason = "PREFERENCES_CHANGED"
+
+
 class PreferenceExists(AlreadyExists):
     reason = "PREFERENCE_EXISTS"

@@ -20,6 +20,8 @@ PHI = frozenset(
 CARRYING = PHI - {"cancellation_note"}
 BILLED = frozenset({"patient_id", "special_requirements"})
 BILLED_FOR = timedelta(days=90)
+# How long the patient of an ended trip is known, unless Center configures another time.
+REMEMBERED_FOR = timedelta(days=365)
 
 
 def is_carried_by(trip: TransportRequest, unit_id: UUID | None) -> bool:

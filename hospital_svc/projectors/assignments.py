@@ -115,4 +115,4 @@ async def _follow(uow: UnitOfWork, heard: Heard, payload: Message) -> None:
             )
         case ems.TripChangeAccepted():
             step = Step(status=trip.status, occurred_at=heard.at, actor=heard.by)
-            await trip_history.add(uow, trip, step)
+            await trip_history.add_once(uow, trip, step)

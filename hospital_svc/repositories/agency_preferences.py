@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,11 @@ _after = tuple_(_after_order, bindparam("after_id", type_=Uuid))
 _own = table.c.hospital_id == bindparam("hospital_id")
 SHOW = compiled(_select().where(same_key(table)), into=_shown)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=AgencyPreference)
+# In the order of their ids, so that two who put them in order do not wait in a circle.
+LOCK_ALL = compiled(
+    select(table).where(_own).order_by(table.c.id).with_for_update(), into=AgencyPreference
+)
+EVERY = compiled(_select().where(_own).order_by(table.c.preference_order, table.c.id), into=_shown)
 LIST = compiled(
     _select()
     .where(
@@ -72,6 +77,23 @@ async def lock(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> AgencyPreference
     if preference is None:
         raise _missing(id)
     return preference
+
+
+async def lock_all(
+    uow: UnitOfWork, hospital_id: UUID, named: Collection[UUID]
+) -> list[AgencyPreference]:
+    """Hold all of a hospital's preferences; raises NotFound for one named that is not among them.
+
+    A hospital has tens of them, not thousands.
+    """
+    held = await uow.all(LOCK_ALL, hospital_id=hospital_id)
+    if absent := set(named) - {each.id for each in held}:
+        raise _missing(min(absent))
+    return held
+
+
+async def show_all(rows: Rows, hospital_id: UUID) -> list[Shown]:
+    return await rows.all(EVERY, hospital_id=hospital_id)
 
 
 async def list_in_order(

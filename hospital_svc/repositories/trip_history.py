@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis import ids
@@ -36,6 +36,10 @@ _given = (
 ADD = compiled(
     insert(table).values({name: bindparam(name) for name in _given} | {"sequence": _next})
 )
+KNOWS = compiled(
+    select(exists().where(*_of_trip, table.c.source_event_id == bindparam("source_event_id"))),
+    into=lambda found: found,
+)
 LIST = compiled(
     select(table)
     .where(*_of_trip, table.c.sequence > bindparam("after"))
@@ -60,6 +64,14 @@ async def add(uow: UnitOfWork, trip: TransportRequest, step: Step) -> None:
         source_event_id=step.actor.event_id,
         is_conflict=step.is_conflict,
     )
+
+
+async def add_once(uow: UnitOfWork, trip: TransportRequest, step: Step) -> None:
+    """Add a step that an event made, unless that event has made it already."""
+    event_id = step.actor.event_id
+    known = {"hospital_id": trip.hospital_id, "transport_request_id": trip.id}
+    if not await uow.one(KNOWS, **known, source_event_id=event_id):
+        await add(uow, trip, step)
 
 
 async def list_of(

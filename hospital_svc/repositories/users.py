@@ -61,6 +61,12 @@ LOCK = compiled(
     .with_for_update(of=table, key_share=True),
     into=User,
 )
+ADMINS = compiled(
+    select(table.c.id)
+    .where(_MINE, table.c.role == UserRole.ADMIN, table.c.is_active)
+    .order_by(table.c.id),
+    into=lambda each: each,
+)
 LIST = compiled(
     _READ.where(
         _MINE,
@@ -103,6 +109,11 @@ async def lock(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> tuple[User, bool
     if user is None:
         raise _missing(id)
     return user, any(each.administers for each in held if each.id != id)
+
+
+async def list_admins(rows: Rows, hospital_id: UUID) -> list[UUID]:
+    """Return who has to hear of what concerns the whole hospital."""
+    return await rows.all(ADMINS, hospital_id=hospital_id)
 
 
 async def list_users(

@@ -15,7 +15,7 @@ from chassis.field_masks import masked, refuse_missing
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import audit
-from hospital_svc.domain.agency_preferences import AgencyPreference
+from hospital_svc.domain.agency_preferences import AgencyPreference, reordered
 from hospital_svc.messages import agency_preferences as messages
 from hospital_svc.repositories import agency_directory, agency_preferences
 
@@ -91,6 +91,22 @@ class AgencyPreferenceServicer(rpc.AgencyPreferenceServiceServicer):
             agency_id, at = str(known.agency_id), self._clock()
             await audit.note(uow, hospital_id, NOUN, id, at=at, agency_id=agency_id)
             return uow.answered(pb.DeleteAgencyPreferenceResponse())
+
+    async def ReorderAgencyPreferences(
+        self, request: pb.ReorderAgencyPreferencesRequest, context: object
+    ) -> pb.ReorderAgencyPreferencesResponse:
+        hospital_id, at = auth.tenant(request.hospital_id), self._clock()
+        waves = [[UUID(id) for id in wave.agency_preference_ids] for wave in request.waves]
+        async with self._database.begin(hospital_id) as uow:
+            named = {id for wave in waves for id in wave}
+            known = await agency_preferences.lock_all(uow, hospital_id, named)
+            changed = reordered(known, waves, at)
+            for each in changed:
+                await agency_preferences.save(uow, each)
+            ids_ = [str(each.id) for each in changed]
+            await audit.note(uow, hospital_id, NOUN, None, at=at, changed=ids_)
+            shown = map(messages.preference, await agency_preferences.show_all(uow, hospital_id))
+            return uow.answered(pb.ReorderAgencyPreferencesResponse(agency_preferences=shown))
 
     async def ListAgencyDirectory(
         self, request: pb.ListAgencyDirectoryRequest, context: object

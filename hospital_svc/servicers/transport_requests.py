@@ -234,9 +234,7 @@ class TransportRequestServicer(rpc.TransportRequestServiceServicer):
     ) -> pb.GetPatientDetailsResponse:
         hospital_id, id = UUID(request.hospital_id), UUID(request.transport_request_id)
         async with self._database.begin(hospital_id) as uow:
-            trip, seen = await trip_reading.seen(uow, hospital_id, id, self._clock())
-            if not seen:
-                raise transport_requests.missing(id)
+            trip, seen = await trip_reading.patient(uow, hospital_id, id, self._clock())
             return pb.GetPatientDetailsResponse(patient_details=messages.patient(trip, seen))
 
     async def GetTripTracking(

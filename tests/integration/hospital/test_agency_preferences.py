@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -121,3 +122,32 @@ async def test_a_new_trip_is_offered_in_waves(mercy: Ward) -> None:
     waits = [each.visible_time.seconds - created.request_time.seconds for each in created.offers]
     assert waits == [0, 120]
     assert created.broadcast_time.seconds - created.request_time.seconds == 240
+
+
+async def test_preferences_are_put_in_order_all_at_once(mercy: Ward) -> None:
+    first, second, third = [await prefer(mercy, uuid4(), 5) for _ in range(3)]
+
+    def reorder(*waves: list[str]) -> Any:
+        request = pb.ReorderAgencyPreferencesRequest(
+            hospital_id=mercy.hospital_id,
+            waves=[pb.AgencyPreferenceWave(agency_preference_ids=wave) for wave in waves],
+            request_id=str(uuid4()),
+        )
+        return mercy.silo.preferences.ReorderAgencyPreferences(request, metadata=mercy.admin)
+
+    answer = await reorder([third.id], [first.id, second.id])
+
+    orders = {each.id: each.preference_order for each in answer.agency_preferences}
+    assert orders == {third.id: 0, first.id: 1, second.id: 1}
+    assert answer.agency_preferences[0].id == third.id
+    [untouched, *_] = (await reorder([third.id], [first.id], [second.id])).agency_preferences
+    assert untouched.etag == answer.agency_preferences[0].etag
+    left_out = await refused(reorder([third.id], [first.id]))
+    assert (left_out.code, left_out.reason) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "PREFERENCES_CHANGED",
+    )
+    twice = await refused(reorder([third.id, first.id], [second.id, first.id]))
+    assert twice.code is grpc.StatusCode.INVALID_ARGUMENT
+    absent = await refused(reorder([third.id, first.id, second.id], [str(uuid4())]))
+    assert absent.code is grpc.StatusCode.NOT_FOUND

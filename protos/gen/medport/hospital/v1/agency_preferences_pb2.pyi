@@ -432,6 +432,86 @@ class DeleteAgencyPreferenceResponse(_message.Message):
 Global___DeleteAgencyPreferenceResponse: _TypeAlias = DeleteAgencyPreferenceResponse  # noqa: Y015
 
 @_typing.final
+class AgencyPreferenceWave(_message.Message):
+    """Agencies that are asked at the same time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_PREFERENCE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agency_preference_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their preferences."""
+
+    def __init__(
+        self,
+        *,
+        agency_preference_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preference_ids", b"agency_preference_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgencyPreferenceWave: _TypeAlias = AgencyPreferenceWave  # noqa: Y015
+
+@_typing.final
+class ReorderAgencyPreferencesRequest(_message.Message):
+    """Names all of a hospital's preferences in their new order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    WAVES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own."""
+    request_id: _builtins.str
+    """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    @_builtins.property
+    def waves(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyPreferenceWave]:
+        """Who is asked first, who next; each preference stands in one of them."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        waves: _abc.Iterable[Global___AgencyPreferenceWave] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "request_id", b"request_id", "waves", b"waves"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReorderAgencyPreferencesRequest: _TypeAlias = ReorderAgencyPreferencesRequest  # noqa: Y015
+
+@_typing.final
+class ReorderAgencyPreferencesResponse(_message.Message):
+    """Returns the preferences as they now stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_PREFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agency_preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___HospitalAgencyPreference]:
+        """All of them, in their order."""
+
+    def __init__(
+        self,
+        *,
+        agency_preferences: _abc.Iterable[Global___HospitalAgencyPreference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preferences", b"agency_preferences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReorderAgencyPreferencesResponse: _TypeAlias = ReorderAgencyPreferencesResponse  # noqa: Y015
+
+@_typing.final
 class ListAgencyDirectoryRequest(_message.Message):
     """Asks for one page of the directory."""
 

@@ -60,6 +60,11 @@ class AgencyPreferenceServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceResponse.FromString,
                 _registered_method=True)
+        self.ReorderAgencyPreferences = channel.unary_unary(
+                '/medport.hospital.v1.AgencyPreferenceService/ReorderAgencyPreferences',
+                request_serializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesResponse.FromString,
+                _registered_method=True)
         self.ListAgencyDirectory = channel.unary_unary(
                 '/medport.hospital.v1.AgencyPreferenceService/ListAgencyDirectory',
                 request_serializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ListAgencyDirectoryRequest.SerializeToString,
@@ -119,6 +124,17 @@ class AgencyPreferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReorderAgencyPreferences(self, request, context):
+        """Puts all of the hospital's preferences into the order given, at once; trips asked for earlier
+        keep their waves.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAgencyDirectory(self, request, context):
         """Lists every agency that the EMS silo has announced, by id.
 
@@ -155,6 +171,11 @@ def add_AgencyPreferenceServiceServicer_to_server(servicer, server):
                     servicer.DeleteAgencyPreference,
                     request_deserializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceResponse.SerializeToString,
+            ),
+            'ReorderAgencyPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReorderAgencyPreferences,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesResponse.SerializeToString,
             ),
             'ListAgencyDirectory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgencyDirectory,
@@ -298,6 +319,33 @@ class AgencyPreferenceService:
             '/medport.hospital.v1.AgencyPreferenceService/DeleteAgencyPreference',
             medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.DeleteAgencyPreferenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReorderAgencyPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.AgencyPreferenceService/ReorderAgencyPreferences',
+            medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_agency__preferences__pb2.ReorderAgencyPreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

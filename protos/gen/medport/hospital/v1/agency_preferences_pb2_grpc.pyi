@@ -61,6 +61,13 @@ class AgencyPreferenceServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`.
     """
+    ReorderAgencyPreferences: _grpc.UnaryUnaryMultiCallable[_agency_preferences_pb2.ReorderAgencyPreferencesRequest, _agency_preferences_pb2.ReorderAgencyPreferencesResponse]
+    """Puts all of the hospital's preferences into the order given, at once; trips asked for earlier
+    keep their waves.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+    """
     ListAgencyDirectory: _grpc.UnaryUnaryMultiCallable[_agency_preferences_pb2.ListAgencyDirectoryRequest, _agency_preferences_pb2.ListAgencyDirectoryResponse]
     """Lists every agency that the EMS silo has announced, by id.
 
@@ -99,6 +106,13 @@ class AgencyPreferenceServiceAsyncStub(AgencyPreferenceServiceStub):
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`.
+    """
+    ReorderAgencyPreferences: _aio.UnaryUnaryMultiCallable[_agency_preferences_pb2.ReorderAgencyPreferencesRequest, _agency_preferences_pb2.ReorderAgencyPreferencesResponse]  # type: ignore[assignment]
+    """Puts all of the hospital's preferences into the order given, at once; trips asked for earlier
+    keep their waves.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
     """
     ListAgencyDirectory: _aio.UnaryUnaryMultiCallable[_agency_preferences_pb2.ListAgencyDirectoryRequest, _agency_preferences_pb2.ListAgencyDirectoryResponse]  # type: ignore[assignment]
     """Lists every agency that the EMS silo has announced, by id.
@@ -165,6 +179,19 @@ class AgencyPreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def ReorderAgencyPreferences(
+        self,
+        request: _agency_preferences_pb2.ReorderAgencyPreferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_preferences_pb2.ReorderAgencyPreferencesResponse, _abc.Awaitable[_agency_preferences_pb2.ReorderAgencyPreferencesResponse]]:
+        """Puts all of the hospital's preferences into the order given, at once; trips asked for earlier
+        keep their waves.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
+        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
         """
 
     @_abc_1.abstractmethod

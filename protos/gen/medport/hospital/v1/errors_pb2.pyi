@@ -62,6 +62,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The destination has said that the patient came."""
     ERROR_REASON_NOT_PICKED_UP: _ErrorReason.ValueType  # 19
     """The patient has not been picked up; metadata names the trip's state."""
+    ERROR_REASON_BREAK_GLASS_NEEDED: _ErrorReason.ValueType  # 20
+    """The caller sees this trip's patient only by a grant of its own: GrantBreakGlass."""
+    ERROR_REASON_PREFERENCES_CHANGED: _ErrorReason.ValueType  # 21
+    """The hospital has other preferences than were named: list them again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of the hospital silo's refusals; ErrorInfo.reason is the name without prefix."""
@@ -106,4 +110,8 @@ ERROR_REASON_ALREADY_RECEIVED: ErrorReason.ValueType  # 18
 """The destination has said that the patient came."""
 ERROR_REASON_NOT_PICKED_UP: ErrorReason.ValueType  # 19
 """The patient has not been picked up; metadata names the trip's state."""
+ERROR_REASON_BREAK_GLASS_NEEDED: ErrorReason.ValueType  # 20
+"""The caller sees this trip's patient only by a grant of its own: GrantBreakGlass."""
+ERROR_REASON_PREFERENCES_CHANGED: ErrorReason.ValueType  # 21
+"""The hospital has other preferences than were named: list them again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -285,10 +285,11 @@ class TransportRequestServiceServicer:
 
         The hospital's users may; so may the agency that has the trip now, a crew only when its unit
         carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
-        Who loses the trip, or moves on to another one, may no more from that moment on.
+        Who loses the trip, or moves on to another one, may no more from that moment on. A coordinator
+        of the center may while a grant of BreakGlassService lasts.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
-        the patient is to be seen.
+        the patient is to be seen; FAILED_PRECONDITION `BREAK_GLASS_NEEDED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -139,10 +139,11 @@ class TransportRequestServiceStub:
 
     The hospital's users may; so may the agency that has the trip now, a crew only when its unit
     carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
-    Who loses the trip, or moves on to another one, may no more from that moment on.
+    Who loses the trip, or moves on to another one, may no more from that moment on. A coordinator
+    of the center may while a grant of BreakGlassService lasts.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
-    the patient is to be seen.
+    the patient is to be seen; FAILED_PRECONDITION `BREAK_GLASS_NEEDED`.
     """
     GetTripTracking: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTripTrackingRequest, _transport_requests_pb2.GetTripTrackingResponse]
     """Tells where the unit of a live trip was seen last, and when it is expected.
@@ -278,10 +279,11 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
 
     The hospital's users may; so may the agency that has the trip now, a crew only when its unit
     carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
-    Who loses the trip, or moves on to another one, may no more from that moment on.
+    Who loses the trip, or moves on to another one, may no more from that moment on. A coordinator
+    of the center may while a grant of BreakGlassService lasts.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
-    the patient is to be seen.
+    the patient is to be seen; FAILED_PRECONDITION `BREAK_GLASS_NEEDED`.
     """
     GetTripTracking: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.GetTripTrackingRequest, _transport_requests_pb2.GetTripTrackingResponse]  # type: ignore[assignment]
     """Tells where the unit of a live trip was seen last, and when it is expected.
@@ -498,10 +500,11 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The hospital's users may; so may the agency that has the trip now, a crew only when its unit
         carries the patient, until it is completed, and the agency's billing clerks for 90 days after.
-        Who loses the trip, or moves on to another one, may no more from that moment on.
+        Who loses the trip, or moves on to another one, may no more from that moment on. A coordinator
+        of the center may while a grant of BreakGlassService lasts.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND, also where nothing of
-        the patient is to be seen.
+        the patient is to be seen; FAILED_PRECONDITION `BREAK_GLASS_NEEDED`.
         """
 
     @_abc_1.abstractmethod
