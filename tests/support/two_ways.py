@@ -203,8 +203,9 @@ async def two_ways(dsn: str, folder: Path) -> AsyncIterator[Ways]:
 
 
 def _channel(port: int) -> grpc.aio.Channel:
-    """Open what a stranger would: with no option of ours."""
-    return grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    """Open a stranger's channel, but for its window, which stays small: who rests, rests soon."""
+    options = (("grpc.http2.bdp_probe", 0),)
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
 
 
 class _Router(Victim):
