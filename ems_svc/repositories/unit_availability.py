@@ -23,11 +23,11 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy import Uuid as UuidType
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from chassis import ids
 from chassis.errors import NotFound
@@ -91,16 +91,19 @@ OVERLAPPING = compiled(
     .limit(1),
     into=lambda found: found,
 )
-BEGUN = compiled(
+# One look into the index per unit: years of history lie before the last interval.
+_wanted = (
+    func.unnest(bindparam("unit_ids", type_=ARRAY(UuidType))).table_valued("id").render_derived()
+)
+_last_begun = (
     select(table)
-    .ext(distinct_on(table.c.unit_id))
-    .where(
-        _of_agency,
-        table.c.unit_id == any_(bindparam("unit_ids", type_=ARRAY(UuidType))),
-        table.c.start_at <= _at,
-    )
-    .order_by(table.c.unit_id, table.c.start_at.desc()),
-    into=UnitAvailability,
+    .where(_of_agency, table.c.unit_id == _wanted.c.id, table.c.start_at <= _at)
+    .order_by(table.c.start_at.desc())
+    .limit(1)
+    .lateral("begun")
+)
+BEGUN = compiled(
+    select(_last_begun).select_from(_wanted.join(_last_begun, true())), into=UnitAvailability
 )
 _unit = cast(bindparam("unit_id"), UuidType)
 _since, _until = (cast(bindparam(name), _moment) for name in ("since_at", "until_at"))
