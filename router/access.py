@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chassis.auth import Principal
-from chassis.errors import Refusal, Unauthenticated
+from chassis.errors import PermissionDenied, Refusal, Unauthenticated
 from chassis.interceptors.access import bearer, granted
 from chassis.interceptors.errors import request_id
 from chassis.interceptors.guards import Context
 from chassis.tokens import Keys, Verifier
 from router import answers
 from router.routes import Route
+
+
+class RoleDenied(PermissionDenied):
+    """A known caller's role does not allow the method."""
+
+    def __init__(self, principal: Principal, refusal: PermissionDenied) -> None:
+        super().__init__(refusal.text, **refusal.facts)
+        self.principal = principal
 
 
 class Gate:
@@ -28,7 +36,10 @@ class Gate:
         if route.method.anonymous:
             return None
         principal = await self._verifiers[route.silo].verify(bearer(context))
-        granted(route.method, principal)
+        try:
+            granted(route.method, principal)
+        except PermissionDenied as refusal:
+            raise RoleDenied(principal, refusal) from None
         return principal
 
     async def known(self, token: str) -> Principal:

@@ -17,10 +17,11 @@ import grpc
 
 from chassis.addresses import of_peer
 from chassis.auth import Principal
-from chassis.errors import Refusal
+from chassis.errors import RateLimited, Refusal
 from chassis.interceptors.errors import SERVED_BY, traceparent
 from chassis.interceptors.guards import Context, Handler
 from router import answers, metrics, observing
+from router.access import RoleDenied
 from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
@@ -32,6 +33,8 @@ from router.uploads import Uploads
 
 Admit = Callable[[Route, Context], Awaitable[Principal | None]]
 Proof = Callable[[str], str]  # shows a silo that this is the router
+
+TOLD_SECONDS = 1.0  # that a refused caller waits for the silo to note it
 
 
 def unproven(_: str) -> str:
@@ -155,8 +158,29 @@ class Forwarder:
             except grpc.aio.InternalError as gone:  # a write that met a client who has left
                 raise asyncio.CancelledError from gone
             except Refusal as refusal:
-                seen.refused(refusal)
-                await answers.refuse(context, refusal, request_id)
+                judged = await self._told(refusal, metadata, seen, context)
+                seen.refused(judged)
+                await answers.refuse(context, judged, request_id)
+
+    async def _told(
+        self, refusal: Refusal, metadata: Metadata, seen: Observation, context: Context
+    ) -> Refusal:
+        """Let the silo refuse a known caller too, since the trail is the silo's to keep.
+
+        Returns what to answer. The silo gets nothing of the request, whatever it would make of it.
+        """
+        if isinstance(refusal, RoleDenied) and not self._route.method.streams_requests:
+            seen.principal = refusal.principal
+            try:
+                with self._meter.metered(seen, of_peer(context.peer())):
+                    async with self._places.home.lease(self._route) as lease:
+                        start = lease.leg.starts[self._route.path]
+                        await start(b"", timeout=TOLD_SECONDS, metadata=metadata).code()
+            except RateLimited as limited:
+                return limited
+            except Refusal:  # the silo is away: there is no trail to write to
+                return refusal
+        return refusal
 
     @asynccontextmanager
     async def _placed(self, asked: Asked, seen: Observation) -> AsyncIterator[Exchange]:

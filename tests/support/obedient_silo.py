@@ -138,6 +138,7 @@ class ObedientSilo:
 
     async def obey(self, command: str, context: Any) -> AsyncGenerator[Any, None]:
         self.seen["calls"] += 1
+        self.seen[command] += 1
         self.peers.add(context.peer())
         self.running += 1
         try:
