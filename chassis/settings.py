@@ -83,6 +83,7 @@ class RouterSettings:
     listen: str
     silos: Mapping[str, tuple[str, ...]]  # silo -> the addresses of its replicas
     read_replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    canaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     descriptors: Path
     key_cache: Path
     reflection: str
@@ -138,6 +139,7 @@ def router(environ: Mapping[str, str] = os.environ) -> RouterSettings:
         listen=env.read("MEDPORT_LISTEN", address, ""),
         silos=env.read("MEDPORT_SILOS", replicas, {}),
         read_replicas=env.read("MEDPORT_READ_REPLICAS", replicas, {}, ","),
+        canaries=env.read("MEDPORT_CANARIES", replicas, {}, ","),
         descriptors=env.read("MEDPORT_DESCRIPTORS", environment.file, Path()),
         key_cache=env.read("MEDPORT_KEY_CACHE", Path, Path()),
         identity_key=env.read("MEDPORT_IDENTITY_KEY_FILE", _identity, b"", "off"),

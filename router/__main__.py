@@ -29,10 +29,14 @@ def configuration(environ: Mapping[str, str]) -> tuple[RouterSettings, FileDescr
         f"MEDPORT_SILOS: {name!r} is not one of {', '.join(SILOS)}, or one of them is missing"
         for name in sorted(set(SILOS) ^ set(read.silos))
     ]
+    others = {"MEDPORT_READ_REPLICAS": read.read_replicas, "MEDPORT_CANARIES": read.canaries}
     mistakes += [
-        f"MEDPORT_READ_REPLICAS: {name!r} is not one of {', '.join(SILOS)}"
-        for name in sorted(set(read.read_replicas) - set(SILOS))
+        f"{setting}: {name!r} is not one of {', '.join(SILOS)}"
+        for setting, named in others.items()
+        for name in sorted(set(named) - set(SILOS))
     ]
+    if read.canaries and not read.identity_key:
+        mistakes.append("MEDPORT_CANARIES: their share is asked of Center, which needs an identity")
     descriptors = FileDescriptorSet()
     try:
         descriptors = read_descriptors(read.descriptors)

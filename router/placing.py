@@ -1,13 +1,14 @@
-"""Where the calls of a silo go: to its own processes, or to copies of its database."""
+"""Where the calls of a silo go: to its processes, to a canary, or to copies of its database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chassis import consistency
+from chassis.auth import Principal
 from chassis.interceptors.consistency import may_be_copied
 from router.backends import Backend
+from router.canaries import Canary
 from router.metadata import Metadata
 from router.routes import Route
 
@@ -18,10 +19,13 @@ class Places:
 
     home: Backend
     read_replicas: Backend | None = None
+    canary: Canary | None = None
 
-    @property
-    def backends(self) -> Iterable[Backend]:
-        return [each for each in (self.home, self.read_replicas) if each is not None]
+    def of(self, principal: Principal | None) -> Backend:
+        """Return who serves a caller: always the same set, while its share stays as it is."""
+        if self.canary is not None and self.canary.takes(principal):
+            return self.canary.backend
+        return self.home
 
     def copies(self, route: Route, metadata: Metadata) -> Backend | None:
         """Return who may answer instead: for a caller who says how far a copy must have come."""

@@ -80,6 +80,10 @@ RETRY = {
 RETRY_BUDGET = {"maxTokens": 100, "tokenRatio": 0.1}  # per channel: a call earns, a retry costs
 
 
+# The toggle that says whose calls go to a silo's canary.
+CANARY_FEATURE = "router.canary.{silo}"
+
+
 def deadline_of(route: Route) -> Deadline | None:
     """Return the deadline of a unary method; streams take whatever the caller names."""
     for name in (route.path, route.method.service, route.package):

@@ -190,7 +190,7 @@ class Forwarder:
                 if exchange := await self._tried(stack, copies, asked, seen):
                     yield exchange
                     return
-        async with self._at(self._places.home, asked, seen) as exchange:
+        async with self._at(self._places.of(seen.principal), asked, seen) as exchange:
             yield exchange
 
     async def _tried(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import grpc
@@ -22,6 +23,7 @@ from router import metrics
 from router.access import Gate
 from router.asking import Asking
 from router.backends import Backend
+from router.canaries import Canary
 from router.health import Monitor
 from router.keys import Keyrings, SiloKeys
 from router.metering import Meter
@@ -57,7 +59,13 @@ class Router:
         self._routes = routes_of(descriptors)
         self.backends = self._reached(settings.silos)
         self.copies = self._reached(settings.read_replicas, role="read-replicas")
-        metrics.watch((*self.backends.values(), *self.copies.values()))
+        self.canaries = {
+            silo: Canary(silo, backend, settings.key_cache)
+            for silo, backend in self._reached(settings.canaries, role="canary").items()
+        }
+        others = (*self.copies.values(), *(each.backend for each in self.canaries.values()))
+        self._everything = (*self.backends.values(), *others)
+        metrics.watch(self._everything)
         self._server = grpc.aio.server(options=SERVER)
         self._health = health.add(
             self._server, {each.method.service for each in self._routes.values()}
@@ -66,14 +74,18 @@ class Router:
             silo: Monitor(backend, self._routes.values(), self._health)
             for silo, backend in self.backends.items()
         }
-        # Whether copies are well is nobody's business: the primary answers in their place.
-        self._aside = [Monitor(each, (), self._health) for each in self.copies.values()]
+        # Whether these are well is nobody's business: others answer in their place.
+        self._aside = [Monitor(each, (), self._health) for each in others]
         gate = Gate(self.backends, self._keyrings(settings))
         self._describe(settings, descriptors, gate)
         meter, proof = Meter(allowances), _proof(settings.identity_key)
+        self._proof = proof
         asking = Asking(self._routes, self.backends, gate, meter, proof)
         self._serve_own(descriptors, gate, asking)
-        places = {silo: Places(home, self.copies.get(silo)) for silo, home in self.backends.items()}
+        places = {
+            silo: Places(home, self.copies.get(silo), self.canaries.get(silo))
+            for silo, home in self.backends.items()
+        }
         self._proxy = Proxy(self._routes.values(), places, gate.admit, meter, proof)
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)
@@ -89,7 +101,11 @@ class Router:
         await asyncio.gather(*(each.probe() for each in monitors))
         for name in OWN_NAMES:
             await self._health.set(name, SERVING)
-        self._probes = [asyncio.create_task(each.run()) for each in monitors]
+        center, shown = self.backends.get("center"), partial(self._proof, "center")
+        follows = [each.follow(center.side, shown) for each in self.canaries.values() if center]
+        self._probes = [
+            asyncio.create_task(each) for each in (*(each.run() for each in monitors), *follows)
+        ]
 
     async def stop(self, pause_s: float, grace_s: float) -> None:
         """Say that it stops, wait for those who ask first, end what is open, close."""
@@ -101,7 +117,7 @@ class Router:
         self._proxy.end_streams()
         await self._server.stop(grace_s)
         await self.admin.stop()
-        for backend in (*self.backends.values(), *self.copies.values()):
+        for backend in self._everything:
             await backend.close()
 
     def _reached(self, silos: Mapping[str, Sequence[str]], role: str = "") -> dict[str, Backend]:

@@ -27,6 +27,7 @@ FEATURES = {  # those of the contract's second part, in its words
     "API versions",
     "load balancing",
     "rate limits",
+    "canary",
     "admin port",
     "read replicas",
     "error origin",

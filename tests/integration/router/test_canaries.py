@@ -1,0 +1,152 @@
+"""A share of the tenants is served elsewhere: as Center's toggle says, whether or not it is up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from medport.center.v1 import feature_toggles_pb2 as pb
+
+from chassis.feature_toggles import bucket
+from chassis.minting import SigningKey
+from router.server import Router
+from tests.support.colleagues import a_key, a_user, bearing, publication
+from tests.support.front_desk import pem
+from tests.support.obedient_silo import ObedientSilo, contract, text
+from tests.support.routed_mesh import observe, router_settings, routing, until_true
+
+FEATURE = "router.canary.hospital"
+TENANTS = [UUID(int=number) for number in range(1, 61)]
+
+
+def at_most(percent: int) -> set[UUID]:
+    return {each for each in TENANTS if bucket(FEATURE, each) < percent}
+
+
+@dataclass
+class Stage:
+    """Two sets of hospital processes, and a Center that knows one toggle."""
+
+    home: ObedientSilo
+    canary: ObedientSilo
+    key: SigningKey
+    cache: Path
+    toggle: pb.FeatureToggle | None = None
+    shown: list[str] = field(default_factory=list)
+    _center: grpc.aio.Server | None = None
+    port: int = 0
+
+    def says(self, percent: int, **more: Any) -> None:
+        self.toggle = pb.FeatureToggle(
+            feature_name=FEATURE, is_enabled=True, rollout_percent=percent, **more
+        )
+
+    async def open_center(self) -> None:
+        async def get(raw: bytes, context: Any) -> bytes:
+            self.shown.append(str(dict(context.invocation_metadata()).get("authorization")))
+            asked = pb.GetFeatureToggleRequest.FromString(raw).feature_name
+            if self.toggle is None or asked != FEATURE:
+                await context.abort(grpc.StatusCode.NOT_FOUND, "no such feature")
+            return pb.GetFeatureToggleResponse(feature_toggle=self.toggle).SerializeToString()
+
+        handlers: Any = {"GetFeatureToggle": grpc.unary_unary_rpc_method_handler(get)}
+        service = "medport.center.v1.FeatureToggleService"
+        self._center = grpc.aio.server()
+        self._center.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, handlers),)
+        )
+        self.port = self._center.add_insecure_port("127.0.0.1:0")
+        await self._center.start()
+
+    async def close_center(self) -> None:
+        if self._center is not None:
+            await self._center.stop(None)
+
+    @asynccontextmanager
+    async def routed(self) -> AsyncIterator[tuple[Router, grpc.aio.Channel]]:
+        known = router_settings(
+            {
+                "hospital": f"127.0.0.1:{self.home.port}",
+                "center": f"127.0.0.1:{self.port}",
+            },
+            self.cache,
+        )
+        canaries = {"hospital": (f"127.0.0.1:{self.canary.port}",)}
+        given = replace(known, canaries=canaries, identity_key=pem())
+        async with routing(given, contract()) as (router, channel):
+            yield router, channel
+
+    async def served(self, channel: grpc.aio.Channel) -> set[UUID]:
+        """Ask once for each tenant; return those whom the canary answered."""
+        found = set()
+        for tenant in TENANTS:
+            who = replace(a_user("hospital", "HOSPITAL_STAFF"), tenant_id=tenant)
+            metadata = bearing(self.key, who, "hospital")
+            seen = await observe(channel, "StaffOnly", text("ok"), metadata=metadata)
+            assert seen.code is grpc.StatusCode.OK
+            if ("x-medport-served-by", "hospital-canary") in seen.trailing:
+                found.add(tenant)
+        return found
+
+    async def until_share(self, channel: grpc.aio.Channel, tenants: set[UUID]) -> None:
+        while await self.served(channel) != tenants:
+            pass
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    home, canary = ObedientSilo("hospital", "home"), ObedientSilo("hospital", "canary")
+    key = a_key("hospital")
+    for each in (home, canary):
+        each.published = publication(key)
+        await each.start()
+    made = Stage(home, canary, key, tmp_path)
+    await made.open_center()
+    yield made
+    await made.close_center()
+    for each in (home, canary):
+        await each.stop()
+
+
+async def test_a_share_of_the_tenants_is_served_by_the_canary_and_stays_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.canaries.EVERY_SECONDS", 0.05)
+    async with stage.routed() as (_, channel):
+        assert await stage.served(channel) == set()  # Center knows no such toggle
+        stage.says(30)
+        await stage.until_share(channel, at_most(30))
+        stage.says(60)
+        await stage.until_share(channel, at_most(60))
+        assert at_most(30) < at_most(60) < set(TENANTS)  # who was there stays there
+        stage.says(0, target_organizations=[str(TENANTS[0])])
+        await stage.until_share(channel, {TENANTS[0]})
+        stage.toggle = None
+        await stage.until_share(channel, set())
+    assert all(each.startswith("Bearer ") for each in stage.shown)
+
+
+async def test_the_share_outlives_center_and_the_router(stage: Stage) -> None:
+    stage.says(50)
+    async with stage.routed() as (_, channel):
+        await stage.until_share(channel, at_most(50))
+    await stage.close_center()
+
+    async with stage.routed() as (_, channel):
+        assert await stage.served(channel) == at_most(50)
+
+
+async def test_a_canary_that_is_down_costs_nothing(stage: Stage) -> None:
+    stage.says(100)
+    async with stage.routed() as (router, channel):
+        await stage.until_share(channel, set(TENANTS))
+        await stage.canary.stop()
+        backend = router.canaries["hospital"].backend
+        await until_true(lambda: str(backend.breaker.state) != "CLOSED")
+        assert await stage.served(channel) == set()
