@@ -216,9 +216,9 @@ def _servicers(
             trips.add_AvailableTripServiceServicer_to_server,
             AvailableTripServicer(*parts, kit.draining),
         ),
-        (bids.add_BidServiceServicer_to_server, BidServicer(*parts)),
+        (bids.add_BidServiceServicer_to_server, BidServicer(*parts, watching)),
         (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
-        (jobs.add_AssignmentServiceServicer_to_server, AssignmentServicer(*parts)),
+        (jobs.add_AssignmentServiceServicer_to_server, AssignmentServicer(*parts, watching)),
     ]
     return [partial(add, servicer) for add, servicer in served]
 

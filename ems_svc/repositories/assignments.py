@@ -32,6 +32,10 @@ ADD = compiled(insert(table))
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
 _trip = cast(bindparam("transport_request_id"), UuidType)
 _unit = cast(bindparam("unit_id"), UuidType)
+NAMED = compiled(
+    select(table).where(_of_agency, table.c.id == any_(bindparam("ids", type_=ARRAY(UuidType)))),
+    into=Assignment,
+)
 LIST = compiled(
     select(table)
     .where(
@@ -79,6 +83,11 @@ async def add(uow: UnitOfWork, job: Assignment) -> None:
 
 async def save(uow: UnitOfWork, job: Assignment) -> None:
     await uow.execute(SAVE, **columns(job))
+
+
+async def list_named(rows: Rows, agency_id: UUID, ids: Sequence[UUID]) -> list[Assignment]:
+    """Return the agency's jobs among ``ids``, in any order."""
+    return await rows.all(NAMED, agency_id=agency_id, ids=list(ids))
 
 
 async def list_newest(

@@ -55,6 +55,10 @@ LAPSED = written(
 ADD = compiled(insert(table))
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
 _trip = cast(bindparam("transport_request_id"), UuidType)
+NAMED = compiled(
+    select(table).where(_of_agency, table.c.id == any_(bindparam("ids", type_=ARRAY(UuidType)))),
+    into=TransportBid,
+)
 LIST = compiled(
     select(table)
     .where(
@@ -142,6 +146,11 @@ async def list_lapsed(
     Of every agency, the oldest first; not those whose award waits for the agency's answer.
     """
     return await rows.all(LAPSED, before_at=before_at, fetch=fetch)
+
+
+async def list_named(rows: Rows, agency_id: UUID, ids: Sequence[UUID]) -> list[TransportBid]:
+    """Return the agency's bids among ``ids``, in any order."""
+    return await rows.all(NAMED, agency_id=agency_id, ids=list(ids))
 
 
 async def list_newest(

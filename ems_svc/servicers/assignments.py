@@ -10,15 +10,18 @@ from medport.ems.v1 import assignments_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
+from chassis.interceptors.guards import Context
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus, JobStatus
+from chassis.watching import Watching
 from chassis.wire import member
 from ems_svc.domain import awards as rules
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.events import TripDropped, UnitStatusChanged
 from ems_svc.domain.offered_trips import OfferedTrip, OfferState
 from ems_svc.domain.transport_bids import TransportBid
+from ems_svc.live_watching import AssignmentWatch
 from ems_svc.messages import assignments as messages
 from ems_svc.messages import words
 from ems_svc.messages.announcements import announce
@@ -40,10 +43,13 @@ NO_UNIT = UUID(int=0)  # what a crew finds under another unit's id: nothing
 
 
 class AssignmentServicer(rpc.AssignmentServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, watching: Watching
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._watching = watching
 
     async def GetAssignment(
         self, request: pb.GetAssignmentRequest, context: object
@@ -210,6 +216,13 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
             audited = await audit_entries.record(uow, agency_id, NOUN, id, reason=reason)
             announce(uow, [TripDropped(outcome.job, reason), *outcome.events, audited])
             return uow.answered(pb.DropTripResponse(assignment=messages.assignment(outcome.job)))
+
+    async def WatchAssignments(  # type: ignore[override]  # grpc takes a writer too
+        self, request: pb.WatchAssignmentsRequest, context: Context
+    ) -> None:
+        rows = self._database.read(auth.tenant(request.agency_id))
+        watch = AssignmentWatch(request.agency_id, rows, context.write)
+        await self._watching.watch(watch, watch.interest, request.resume_token)
 
     async def ConfirmAward(
         self, request: pb.ConfirmAwardRequest, context: object

@@ -12,13 +12,16 @@ from medport.ems.v1 import transport_bids_pb2_grpc as rpc
 from chassis import auth, ids
 from chassis.clock import Clock
 from chassis.errors import RateLimited
+from chassis.interceptors.guards import Context
 from chassis.paging import Paging
 from chassis.rates import Rate, Rates
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus
+from chassis.watching import Watching
 from ems_svc.domain import awards
 from ems_svc.domain import transport_bids as rules
 from ems_svc.domain.offered_trips import OfferedTrip, OfferState
+from ems_svc.live_watching import BidWatch
 from ems_svc.messages import transport_bids as messages
 from ems_svc.messages import words
 from ems_svc.messages.announcements import announce
@@ -32,10 +35,13 @@ from ems_svc.repositories import (
 
 
 class BidServicer(rpc.BidServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, watching: Watching
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
+        self._watching = watching
         self._rates = Rates(RATE)
 
     async def GetBid(self, request: pb.GetBidRequest, context: object) -> pb.GetBidResponse:
@@ -61,6 +67,13 @@ class BidServicer(rpc.BidServiceServicer):
         waiting = {trip.awarded_bid_id: trip for trip in awaiting}
         bids = [messages.bid(bid, waiting.get(bid.id)) for bid in shown]
         return pb.ListBidsResponse(bids=bids, next_page_token=token)
+
+    async def WatchBids(  # type: ignore[override]  # grpc takes a writer too
+        self, request: pb.WatchBidsRequest, context: Context
+    ) -> None:
+        rows = self._database.read(auth.tenant(request.agency_id))
+        watch = BidWatch(request.agency_id, rows, context.write)
+        await self._watching.watch(watch, watch.interest, request.resume_token)
 
     async def SubmitBid(
         self, request: pb.SubmitBidRequest, context: object

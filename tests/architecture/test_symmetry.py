@@ -38,7 +38,7 @@ OWN = {
         "trip_tables",
         "trip_watching",
     },
-    "ems": {"unit_views", "unit_watching"},
+    "ems": {"live_watching", "unit_views", "unit_watching"},
     "center": {"bootstrap", "toggle_watching"},
 }
 # Half of what the hospital says of its trips: too much for one file.

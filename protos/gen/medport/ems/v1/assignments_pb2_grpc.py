@@ -95,6 +95,11 @@ class AssignmentServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripResponse.FromString,
                 _registered_method=True)
+        self.WatchAssignments = channel.unary_stream(
+                '/medport.ems.v1.AssignmentService/WatchAssignments',
+                request_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsResponse.FromString,
+                _registered_method=True)
 
 
 class AssignmentServiceServicer:
@@ -225,6 +230,21 @@ class AssignmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchAssignments(self, request, context):
+        """Streams an agency's jobs: all that are live, `snapshot_end`, then each that is new or changed. A
+        crew gets those of its unit. What no event tells, such as a plan or a change of the trip's needs,
+        comes with the next heartbeat, one every 5 s. A stream that resumes has no snapshot, but every
+        change since, and what is live with its first heartbeat; it ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssignmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -287,6 +307,11 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
                     servicer.DropTrip,
                     request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripResponse.SerializeToString,
+            ),
+            'WatchAssignments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAssignments,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -614,6 +639,33 @@ class AssignmentService:
             '/medport.ems.v1.AssignmentService/DropTrip',
             medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_assignments__pb2.DropTripResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAssignments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.ems.v1.AssignmentService/WatchAssignments',
+            medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_assignments__pb2.WatchAssignmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -109,6 +109,17 @@ class AssignmentServiceStub:
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`; ABORTED
     `ETAG_MISMATCH`.
     """
+    WatchAssignments: _grpc.UnaryStreamMultiCallable[_assignments_pb2.WatchAssignmentsRequest, _assignments_pb2.WatchAssignmentsResponse]
+    """Streams an agency's jobs: all that are live, `snapshot_end`, then each that is new or changed. A
+    crew gets those of its unit. What no event tells, such as a plan or a change of the trip's needs,
+    comes with the next heartbeat, one every 5 s. A stream that resumes has no snapshot, but every
+    change since, and what is live with its first heartbeat; it ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class AssignmentServiceAsyncStub(AssignmentServiceStub):
@@ -190,6 +201,17 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`; ABORTED
     `ETAG_MISMATCH`.
+    """
+    WatchAssignments: _aio.UnaryStreamMultiCallable[_assignments_pb2.WatchAssignmentsRequest, _assignments_pb2.WatchAssignmentsResponse]  # type: ignore[assignment]
+    """Streams an agency's jobs: all that are live, `snapshot_end`, then each that is new or changed. A
+    crew gets those of its unit. What no event tells, such as a plan or a change of the trip's needs,
+    comes with the next heartbeat, one every 5 s. A stream that resumes has no snapshot, but every
+    change since, and what is live with its first heartbeat; it ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -341,6 +363,23 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`; ABORTED
         `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchAssignments(
+        self,
+        request: _assignments_pb2.WatchAssignmentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_assignments_pb2.WatchAssignmentsResponse], _abc.AsyncIterator[_assignments_pb2.WatchAssignmentsResponse]]:
+        """Streams an agency's jobs: all that are live, `snapshot_end`, then each that is new or changed. A
+        crew gets those of its unit. What no event tells, such as a plan or a change of the trip's needs,
+        comes with the next heartbeat, one every 5 s. A stream that resumes has no snapshot, but every
+        change since, and what is live with its first heartbeat; it ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_AssignmentServiceServicer_to_server(servicer: AssignmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

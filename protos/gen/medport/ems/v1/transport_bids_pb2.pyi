@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.type import money_pb2 as _money_pb2
+from medport.common.v1 import event_log_pb2 as _event_log_pb2
 from medport.common.v1 import vocabulary_pb2 as _vocabulary_pb2
 import builtins as _builtins
 import sys
@@ -460,3 +461,77 @@ class WithdrawBidResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WithdrawBidResponse: _TypeAlias = WithdrawBidResponse  # noqa: Y015
+
+@_typing.final
+class WatchBidsRequest(_message.Message):
+    """Says whose bids to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_ID_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    agency_id: _builtins.str
+    """The agency."""
+    resume_token: _builtins.bytes
+    """Token of the last frame seen; empty begins with a snapshot."""
+    def __init__(
+        self,
+        *,
+        agency_id: _builtins.str = ...,
+        resume_token: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBidsRequest: _TypeAlias = WatchBidsRequest  # noqa: Y015
+
+@_typing.final
+class WatchBidsResponse(_message.Message):
+    """One frame of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BID_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_END_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    STREAM_END_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.bytes
+    """Resumes after this frame; empty where it cannot be resumed."""
+    @_builtins.property
+    def bid(self) -> Global___TransportBid:
+        """A bid that is there, or changed, as it now stands; the same may come twice."""
+
+    @_builtins.property
+    def snapshot_end(self) -> _event_log_pb2.SnapshotEnd:
+        """Everything that was undecided has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _event_log_pb2.Bookmark:
+        """The stream is alive; nothing is outstanding."""
+
+    @_builtins.property
+    def stream_end(self) -> _event_log_pb2.StreamEnd:
+        """The last frame of a stream that ended well."""
+
+    def __init__(
+        self,
+        *,
+        bid: Global___TransportBid | None = ...,
+        snapshot_end: _event_log_pb2.SnapshotEnd | None = ...,
+        heartbeat: _event_log_pb2.Bookmark | None = ...,
+        stream_end: _event_log_pb2.StreamEnd | None = ...,
+        resume_token: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "frame", b"frame", "heartbeat", b"heartbeat", "snapshot_end", b"snapshot_end", "stream_end", b"stream_end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "frame", b"frame", "heartbeat", b"heartbeat", "resume_token", b"resume_token", "snapshot_end", b"snapshot_end", "stream_end", b"stream_end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["bid", "snapshot_end", "heartbeat", "stream_end"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+Global___WatchBidsResponse: _TypeAlias = WatchBidsResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class BidServiceStub:
                 request_serializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidRequest.SerializeToString,
                 response_deserializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidResponse.FromString,
                 _registered_method=True)
+        self.WatchBids = channel.unary_stream(
+                '/medport.ems.v1.BidService/WatchBids',
+                request_serializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsRequest.SerializeToString,
+                response_deserializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsResponse.FromString,
+                _registered_method=True)
 
 
 class BidServiceServicer:
@@ -116,6 +121,21 @@ class BidServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBids(self, request, context):
+        """Streams an agency's bids: all that are undecided, `snapshot_end`, then each that is new, changed
+        or decided. An award that waits for the agency's answer comes with the next heartbeat, one every
+        5 s. A stream that resumes has no snapshot, but every change since, and what is undecided with its
+        first heartbeat; it ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BidServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +163,11 @@ def add_BidServiceServicer_to_server(servicer, server):
                     servicer.WithdrawBid,
                     request_deserializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidRequest.FromString,
                     response_serializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidResponse.SerializeToString,
+            ),
+            'WatchBids': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBids,
+                    request_deserializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsRequest.FromString,
+                    response_serializer=medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -281,6 +306,33 @@ class BidService:
             '/medport.ems.v1.BidService/WithdrawBid',
             medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidRequest.SerializeToString,
             medport_dot_ems_dot_v1_dot_transport__bids__pb2.WithdrawBidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBids(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/medport.ems.v1.BidService/WatchBids',
+            medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsRequest.SerializeToString,
+            medport_dot_ems_dot_v1_dot_transport__bids__pb2.WatchBidsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,17 @@ class BidServiceStub:
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`; ABORTED
     `ETAG_MISMATCH`.
     """
+    WatchBids: _grpc.UnaryStreamMultiCallable[_transport_bids_pb2.WatchBidsRequest, _transport_bids_pb2.WatchBidsResponse]
+    """Streams an agency's bids: all that are undecided, `snapshot_end`, then each that is new, changed
+    or decided. An award that waits for the agency's answer comes with the next heartbeat, one every
+    5 s. A stream that resumes has no snapshot, but every change since, and what is undecided with its
+    first heartbeat; it ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class BidServiceAsyncStub(BidServiceStub):
@@ -98,6 +109,17 @@ class BidServiceAsyncStub(BidServiceStub):
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`; ABORTED
     `ETAG_MISMATCH`.
+    """
+    WatchBids: _aio.UnaryStreamMultiCallable[_transport_bids_pb2.WatchBidsRequest, _transport_bids_pb2.WatchBidsResponse]  # type: ignore[assignment]
+    """Streams an agency's bids: all that are undecided, `snapshot_end`, then each that is new, changed
+    or decided. An award that waits for the agency's answer comes with the next heartbeat, one every
+    5 s. A stream that resumes has no snapshot, but every change since, and what is undecided with its
+    first heartbeat; it ends with `stream_end`.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+    `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class BidServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -161,6 +183,23 @@ class BidServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `BID_NOT_PENDING`; ABORTED
         `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchBids(
+        self,
+        request: _transport_bids_pb2.WatchBidsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_transport_bids_pb2.WatchBidsResponse], _abc.AsyncIterator[_transport_bids_pb2.WatchBidsResponse]]:
+        """Streams an agency's bids: all that are undecided, `snapshot_end`, then each that is new, changed
+        or decided. An award that waits for the agency's answer comes with the next heartbeat, one every
+        5 s. A stream that resumes has no snapshot, but every change since, and what is undecided with its
+        first heartbeat; it ends with `stream_end`.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
+        `POSITION_AHEAD_OF_LOG`; RESOURCE_EXHAUSTED `STREAM_LIMIT`, `SUBSCRIBER_STALLED`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_BidServiceServicer_to_server(servicer: BidServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
