@@ -200,18 +200,6 @@ def test_events_go_on_across_the_death_of_what_serves_them(
     assert heard.read_text() == again
 
 
-def test_a_silo_that_does_not_answer_is_a_line(mesh: Mesh, played: dict[str, Any]) -> None:
-    mesh.medport("stop", "ems")
-    try:
-        seen = json.loads(mesh.medport("consumers", "--json"))
-    finally:
-        mesh.medport("start", "ems")
-    assert seen["unanswered"].keys() == {"ems"}
-    of_ems = [row for row in seen["consumers"] if row["source"] == "ems"]
-    assert {row["silo"] for row in of_ems} == {"hospital", "center"}
-    assert {row["lag_positions"] for row in of_ems} == {None}
-
-
 def test_a_copy_is_made_anew_as_its_runbook_says(mesh: Mesh, played: dict[str, Any]) -> None:
     who = ("--silo", "ems", "--consumer", "ems.settings", "--source", "center")
     said = medport(mesh, "consumers", "rebuild", *who, "--reason", WHY)

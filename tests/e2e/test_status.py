@@ -44,12 +44,15 @@ def until(lines: IO[str] | None, health: str) -> dict[str, Any]:
     raise AssertionError("the watch has ended")
 
 
-def test_a_watch_outlives_what_it_watches(mesh: Mesh) -> None:
+def test_a_watch_outlives_a_silo_whose_silence_is_a_line_of_consumers(mesh: Mesh) -> None:
     with watching(mesh) as watch:
         before = until(watch.stdout, "SERVING")
         mesh.medport("stop", "ems")
-        away = until(watch.stdout, "UNREACHABLE")
-        mesh.medport("start", "ems")
+        try:
+            consumers = json.loads(mesh.medport("consumers", "--json"))
+            away = until(watch.stdout, "UNREACHABLE")
+        finally:
+            mesh.medport("start", "ems")
         back = until(watch.stdout, "SERVING")
         watch.send_signal(signal.SIGINT)
         assert watch.wait(timeout=30) == 0
@@ -58,6 +61,11 @@ def test_a_watch_outlives_what_it_watches(mesh: Mesh) -> None:
     followed = {(each["consumer"], each["source"]) for each in before["following"]}
     assert {(each["consumer"], each["source"]) for each in back["following"]} == followed
     assert {source for _, source in followed} == set(SILOS)
+
+    assert consumers["unanswered"].keys() == {"ems"}
+    of_ems = [row for row in consumers["consumers"] if row["source"] == "ems"]
+    assert {row["silo"] for row in of_ems} == {"hospital", "center"}
+    assert {row["lag_positions"] for row in of_ems} == {None}
 
 
 def test_a_look_counts_since_the_look_before(mesh: Mesh) -> None:

@@ -11,6 +11,7 @@ import pytest
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import assignments_pb2
 from medport.hospital.v1 import transport_requests_pb2 as pb
+from structlog.testing import capture_logs
 
 from chassis.clock import timestamp, utc_now
 from tests.support.hospital_silo import HospitalSilo, Metadata, hospital_silo, refused
@@ -125,9 +126,13 @@ async def test_a_coordinator_cancels_only_with_the_permission_to_override(mercy:
 
 
 async def test_no_canary_is_found_where_it_does_not_belong(mercy: Ward) -> None:
-    trip = await mercy.accepted()
-    await get(mercy, trip.id, mercy.staff)
-    await mercy.silo.trips.CancelTransportRequest(mercy.cancellation(trip), metadata=mercy.staff)
+    with capture_logs() as lines:
+        trip = await mercy.accepted()
+        await get(mercy, trip.id, mercy.staff)
+        cancellation = mercy.cancellation(trip)
+        await mercy.silo.trips.CancelTransportRequest(cancellation, metadata=mercy.staff)
+    assert {line["code"] for line in lines if line["event"] == "rpc"} == {"OK"}
+    assert [phi for phi in PHI if phi in str(lines)] == []
     for table in ("outbox", "event_log", "audit_entry", "idempotency_key", "trip_history"):
         for (row,) in mercy.silo.sql(f"SELECT {table}::text FROM {table}"):  # noqa: S608 - ours
             for phi in PHI:
