@@ -106,6 +106,7 @@ def compose(kit: Kit) -> Silo:
             Mailing(notifications.mail, settings.mail),
         ],
         parts=[publishing, followers, *identity.parts],
+        log_position=lambda: publishing.position,
     )
 
 

@@ -6,7 +6,7 @@ python -m chassis.health 127.0.0.1:50051
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -19,6 +19,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE = "grpc.health.v1.Health"
+LOG_POSITION = "x-medport-log-position"  # a trailer of List: where the silo's event log ends
 MOST_NAMES = 100  # the protocol lets a server refuse to list more
 _PATIENCE_SECONDS = 3
 
@@ -29,8 +30,9 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
     The shipped servicer would call a process healthy before its database was ever asked.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], log_position: Callable[[], int]) -> None:
         super().__init__()
+        self._log_position = log_position
         self._server_status = dict.fromkeys(("", *names), NOT_SERVING)
         self._ended = False
 
@@ -79,6 +81,8 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
             name: health_pb2.HealthCheckResponse(status=status)
             for name, status in self._server_status.items()
         }
+        if position := self._log_position():
+            context.set_trailing_metadata(((LOG_POSITION, str(position)),))
         return health_pb2.HealthListResponse(statuses=statuses)
 
 
@@ -88,9 +92,14 @@ def names(services: Iterable[str]) -> list[str]:
     return sorted({*listed, *(service.rpartition(".")[0] for service in listed)})
 
 
-def add(server: grpc.aio.Server, services: Iterable[str]) -> Health:
-    """Serve health about ``services``, unguarded, as generic handlers."""
-    servicer = Health(names(services))
+def add(
+    server: grpc.aio.Server, services: Iterable[str], log_position: Callable[[], int] = lambda: 0
+) -> Health:
+    """Serve health about ``services``, unguarded, as generic handlers.
+
+    ``log_position`` is that of the newest event, which a router passes on; 0 where there is none.
+    """
+    servicer = Health(names(services), log_position)
     request, response = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
     handlers = {
         "Check": grpc.unary_unary_rpc_method_handler(

@@ -52,6 +52,11 @@ class Publishing:
         self._tasks = Tasks()
         self.announced = self._log.announced
 
+    @property
+    def position(self) -> int:
+        """Return that of the newest event this process knows of; 0 while it knows of none."""
+        return self._tailer.ring.tail
+
     def add_to(self, server: Registry) -> None:
         self._servicer.add_to(server)
 

@@ -77,6 +77,7 @@ class Silo:
     database: Database
     timers: Sequence[Timer] = ()
     parts: Sequence[Part] = ()
+    log_position: Callable[[], int] = lambda: 0  # of the newest event
     guards: Sequence[Guard] = ()  # around the one that lets callers in
 
 
@@ -157,7 +158,7 @@ class Process:
             described = reflection.describing(guarded.services)
             is_open = self._settings.reflection == "open"
             reflection.add(self._server, described, reflection.anybody if is_open else self._admit)
-        added = health.add(self._server, guarded.services)
+        added = health.add(self._server, guarded.services, self._silo.log_position)
         self._server.add_generic_rpc_handlers((errors.Unserved(self._name, self.served_by),))
         return added
 

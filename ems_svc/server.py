@@ -110,6 +110,7 @@ def compose(kit: Kit) -> Silo:
             every(unit_locations.SECONDS, unit_locations.sweep),
         ],
         parts=[publishing, followers, *identity.parts],
+        log_position=lambda: publishing.position,
     )
 
 

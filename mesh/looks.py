@@ -53,6 +53,7 @@ class Program:
     health: str
     metrics: int | None = None
     breaker: str = ""
+    event_position: int | None = None  # as the router was told
     calls_per_second: float | None = None
     error_share: float | None = None
 
@@ -76,7 +77,7 @@ def look(data: DataDirectory) -> Look:
     with ThreadPoolExecutor(_AT_ONCE) as asked:
         states = {name: asked.submit(health.state, ports[name]) for name in services}
         pages = {name: asked.submit(_page, ports[f"{name}-metrics"]) for name in services}
-        breakers = asked.submit(_breakers, ports["router"])
+        routed = asked.submit(_routed, ports["router"])
         followed = asked.submit(lambda: list(Census(data).following()))
         databases = {name: _database(data, ports, name) for name in SILOS}
     now, texts = time.time(), {name: page.result() for name, page in pages.items()}
@@ -88,7 +89,8 @@ def look(data: DataDirectory) -> Look:
             port=ports[name],
             metrics=ports[f"{name}-metrics"],
             health=states[name].result(),
-            breaker=breakers.result().get(name, ""),
+            breaker=_breaker(silo := routed.result().get(name)),
+            event_position=silo.event_position if silo else None,
             calls_per_second=rate,
             error_share=share,
         )
@@ -153,20 +155,22 @@ def _lags(text: str) -> Iterator[tuple[tuple[str, str], float]]:
         yield (consumer, source), float(seconds)
 
 
-def _breakers(port: int) -> dict[str, str]:
-    """Return by silo whether the router lets calls through; nothing if it does not answer."""
+def _routed(port: int) -> dict[str, pb.SiloStatus]:
+    """Return how the router sees each silo; nothing if it does not answer."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = GatewayServiceStub(channel)
         try:
             answer = stub.GetMeshStatus(pb.GetMeshStatusRequest(), timeout=PATIENCE_SECONDS)
         except grpc.RpcError:
             return {}
-    return {
-        vocabulary_pb2.Silo.Name(each.silo).removeprefix("SILO_").lower(): pb.BreakerState.Name(
-            each.breaker_state
-        ).removeprefix("BREAKER_STATE_")
-        for each in answer.silos
-    }
+    known = vocabulary_pb2.Silo
+    return {known.Name(each.silo).removeprefix("SILO_").lower(): each for each in answer.silos}
+
+
+def _breaker(status: pb.SiloStatus | None) -> str:
+    if status is None:
+        return ""
+    return pb.BreakerState.Name(status.breaker_state).removeprefix("BREAKER_STATE_")
 
 
 def _remembered(data: DataDirectory) -> _Before:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis import telemetry
 from chassis.clock import utc_now
-from chassis.health import NOT_SERVING, SERVING, Health
+from chassis.health import LOG_POSITION, NOT_SERVING, SERVING, Health
 from router.backends import Backend
 from router.routes import Route
 
@@ -30,6 +30,7 @@ class Answer:
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     latency_s: float | None = None
+    event_position: int = 0
 
     @property
     def serving(self) -> bool:
@@ -45,6 +46,7 @@ class Seen:
     latency_s: float | None = None
     answered_at: datetime | None = None
     serving_replicas: int = 0
+    event_position: int = 0  # of the silo's log; its replicas share one
 
     def status(self, name: str) -> int:
         """Return what the silo says of ``name``, or of itself if it does not know the name."""
@@ -96,6 +98,8 @@ class Monitor:
         seen.serving_replicas = sum(each.serving for each in answers)
         if answers:
             seen.latency_s, seen.answered_at = best.latency_s, utc_now()
+            told = max(each.event_position for each in answers)
+            seen.event_position = told or seen.event_position  # it has not looked yet
         elif self._silent >= SILENT_PROBES:
             self._backend.give_up()
 
@@ -118,8 +122,11 @@ async def _ask(stub: health_pb2_grpc.HealthStub) -> Answer | None:
     """Return what a replica says, or None for its silence."""
     begun = time.monotonic()
     try:
-        answer = await stub.List(health_pb2.HealthListRequest(), timeout=PATIENCE_SECONDS)
+        calling = stub.List(health_pb2.HealthListRequest(), timeout=PATIENCE_SECONDS)
+        answer, trailers = await calling, dict(await calling.trailing_metadata() or ())
     except grpc.aio.AioRpcError as error:
         return None if error.code() in _SILENT else Answer()
     statuses = {name: each.status for name, each in answer.statuses.items()}
-    return Answer(statuses, time.monotonic() - begun)
+    position = str(trailers.get(LOG_POSITION, ""))
+    latency = time.monotonic() - begun
+    return Answer(statuses, latency, int(position) if position.isdecimal() else 0)

@@ -93,6 +93,7 @@ def _status(backend: Backend, monitor: Monitor) -> pb.SiloStatus:
         stream_count=backend.bulkhead.streams,
         replica_count=len(backend.probes),
         serving_replica_count=seen.serving_replicas,
+        event_position=seen.event_position,
     )
 
 

@@ -24,6 +24,13 @@ pytestmark = pytest.mark.timeout(300)
 RESTORED = b"\x1b[?25h"  # the cursor is shown again
 
 
+def is_settled(seen: dict[str, Any]) -> bool:
+    """Tell whether the router has been told of the newest event of every silo."""
+    ends = {each["source"]: each["head"] for each in seen["following"]}
+    told = {silo: seen["programs"][silo].get("event_position") for silo in SILOS}
+    return ends == told
+
+
 @contextmanager
 def watching(mesh: Mesh) -> Iterator[subprocess.Popen[str]]:
     command = mesh.command("status", "--watch", "--json")
@@ -54,6 +61,7 @@ def test_a_watch_outlives_a_silo_whose_silence_is_a_line_of_consumers(mesh: Mesh
         finally:
             mesh.medport("start", "ems")
         back = until(watch.stdout, "SERVING")
+        assert any(is_settled(json.loads(line)) for line in watch.stdout or ())
         watch.send_signal(signal.SIGINT)
         assert watch.wait(timeout=30) == 0
     assert away["programs"]["ems-postgres"]["health"] == "ready"

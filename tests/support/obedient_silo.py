@@ -102,13 +102,14 @@ class ObedientSilo:
         self.running = 0
         self.peers: set[str] = set()
         self.port = 0
+        self.position = 0  # of the newest event that it would have
         self.gate = asyncio.Event()  # what "wait" waits for
         self.published = b""  # the answer of ListVerificationKeys
         self.asked_for_keys = 0
 
     async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server(options=channels.SERVER)
-        self.health = health.add(self._server, [service(self.silo)])
+        self.health = health.add(self._server, [service(self.silo)], lambda: self.position)
         await self.health.turn(serving=True)
         guards = (
             errors.guard(self.silo, f"{self.silo}-{self.name}"),

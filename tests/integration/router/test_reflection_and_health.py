@@ -162,6 +162,16 @@ async def test_the_mesh_status_names_who_does_not_answer(mesh: Mesh) -> None:
     assert [each.silo for each in answer.unanswered_silos] == [vocabulary_pb2.SILO_EMS]
 
 
+async def test_the_mesh_status_tells_where_each_log_ends(mesh: Mesh) -> None:
+    stub: Any = gateway_pb2_grpc.GatewayServiceStub(mesh.proxied)
+    for position in (41, 42, 0):  # a process that has just started has not looked yet
+        mesh.silos["hospital"].position = position
+        await mesh.router.monitors["hospital"].probe()
+        await mesh.router.monitors["ems"].probe()
+        answer = await stub.GetMeshStatus(gateway_pb2.GetMeshStatusRequest())
+        assert [each.event_position for each in answer.silos] == [position or 42, 0]
+
+
 async def test_routes_are_listed_page_by_page(lonely: grpc.aio.Channel) -> None:
     stub: Any = gateway_pb2_grpc.GatewayServiceStub(lonely)
     listed, token = [], ""

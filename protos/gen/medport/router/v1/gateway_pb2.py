@@ -30,7 +30,7 @@ from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedport/router/v1/gateway.proto\x12\x11medport.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\x16\n\x14GetMeshStatusRequest\"\x82\x01\n\x15GetMeshStatusResponse\x12,\n\x05silos\x18\x01 \x03(\x0b\x32\x1d.medport.router.v1.SiloStatus\x12;\n\x10unanswered_silos\x18\x02 \x03(\x0b\x32!.medport.router.v1.UnansweredSilo\"\xd5\x02\n\nSiloStatus\x12%\n\x04silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x36\n\rbreaker_state\x18\x04 \x01(\x0e\x32\x1f.medport.router.v1.BreakerState\x12\x33\n\x10latency_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x61nswer_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncall_count\x18\x07 \x01(\x05\x12\x14\n\x0cstream_count\x18\x08 \x01(\x05\x12\x15\n\rreplica_count\x18\t \x01(\x05\x12\x1d\n\x15serving_replica_count\x18\n \x01(\x05\"\x9d\x01\n\x0eUnansweredSilo\x12%\n\x04silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12\x31\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\".medport.router.v1.UnansweredCause\x12\x0c\n\x04\x63ode\x18\x04 \x01(\x05\x12\x0e\n\x06reason\x18\x05 \x01(\t\"U\n\x11ListRoutesRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"W\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x18.medport.router.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x02\n\x05Route\x12\x0e\n\x06method\x18\x01 \x01(\t\x12%\n\x04silo\x18\x02 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\'\n\x05\x61rity\x18\x03 \x01(\x0e\x32\x18.medport.router.v1.Arity\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0e\x32\x1e.medport.router.v1.Idempotency\x12-\n\x06\x61\x63\x63\x65ss\x18\x05 \x01(\x0b\x32\x1d.medport.common.v1.AccessRule\x12<\n\x19\x64\x65\x66\x61ult_deadline_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16most_deadline_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07retried\x18\x08 \x01(\x08*n\n\x0fUnansweredCause\x12 \n\x1cUNANSWERED_CAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNANSWERED_CAUSE_OUTAGE\x10\x01\x12\x1c\n\x18UNANSWERED_CAUSE_REFUSAL\x10\x02*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03*x\n\x05\x41rity\x12\x15\n\x11\x41RITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41RITY_UNARY\x10\x01\x12\x17\n\x13\x41RITY_SERVER_STREAM\x10\x02\x12\x17\n\x13\x41RITY_CLIENT_STREAM\x10\x03\x12\x15\n\x11\x41RITY_BIDI_STREAM\x10\x04*\x80\x01\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13IDEMPOTENCY_UNKNOWN\x10\x01\x12\x1f\n\x1bIDEMPOTENCY_NO_SIDE_EFFECTS\x10\x02\x12\x1a\n\x16IDEMPOTENCY_IDEMPOTENT\x10\x03\x32\xe5\x01\n\x0eGatewayService\x12m\n\rGetMeshStatus\x12\'.medport.router.v1.GetMeshStatusRequest\x1a(.medport.router.v1.GetMeshStatusResponse\"\t\x90\x02\x01\xca\xd5\"\x02\x08\x01\x12\x64\n\nListRoutes\x12$.medport.router.v1.ListRoutesRequest\x1a%.medport.router.v1.ListRoutesResponse\"\t\x90\x02\x01\xca\xd5\"\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedport/router/v1/gateway.proto\x12\x11medport.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\x16\n\x14GetMeshStatusRequest\"\x82\x01\n\x15GetMeshStatusResponse\x12,\n\x05silos\x18\x01 \x03(\x0b\x32\x1d.medport.router.v1.SiloStatus\x12;\n\x10unanswered_silos\x18\x02 \x03(\x0b\x32!.medport.router.v1.UnansweredSilo\"\xed\x02\n\nSiloStatus\x12%\n\x04silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x36\n\rbreaker_state\x18\x04 \x01(\x0e\x32\x1f.medport.router.v1.BreakerState\x12\x33\n\x10latency_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x61nswer_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncall_count\x18\x07 \x01(\x05\x12\x14\n\x0cstream_count\x18\x08 \x01(\x05\x12\x15\n\rreplica_count\x18\t \x01(\x05\x12\x1d\n\x15serving_replica_count\x18\n \x01(\x05\x12\x16\n\x0e\x65vent_position\x18\x0b \x01(\x03\"\x9d\x01\n\x0eUnansweredSilo\x12%\n\x04silo\x18\x01 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12\x31\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32\".medport.router.v1.UnansweredCause\x12\x0c\n\x04\x63ode\x18\x04 \x01(\x05\x12\x0e\n\x06reason\x18\x05 \x01(\t\"U\n\x11ListRoutesRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"W\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x18.medport.router.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x02\n\x05Route\x12\x0e\n\x06method\x18\x01 \x01(\t\x12%\n\x04silo\x18\x02 \x01(\x0e\x32\x17.medport.common.v1.Silo\x12\'\n\x05\x61rity\x18\x03 \x01(\x0e\x32\x18.medport.router.v1.Arity\x12\x33\n\x0bidempotency\x18\x04 \x01(\x0e\x32\x1e.medport.router.v1.Idempotency\x12-\n\x06\x61\x63\x63\x65ss\x18\x05 \x01(\x0b\x32\x1d.medport.common.v1.AccessRule\x12<\n\x19\x64\x65\x66\x61ult_deadline_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16most_deadline_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07retried\x18\x08 \x01(\x08*n\n\x0fUnansweredCause\x12 \n\x1cUNANSWERED_CAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNANSWERED_CAUSE_OUTAGE\x10\x01\x12\x1c\n\x18UNANSWERED_CAUSE_REFUSAL\x10\x02*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03*x\n\x05\x41rity\x12\x15\n\x11\x41RITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41RITY_UNARY\x10\x01\x12\x17\n\x13\x41RITY_SERVER_STREAM\x10\x02\x12\x17\n\x13\x41RITY_CLIENT_STREAM\x10\x03\x12\x15\n\x11\x41RITY_BIDI_STREAM\x10\x04*\x80\x01\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13IDEMPOTENCY_UNKNOWN\x10\x01\x12\x1f\n\x1bIDEMPOTENCY_NO_SIDE_EFFECTS\x10\x02\x12\x1a\n\x16IDEMPOTENCY_IDEMPOTENT\x10\x03\x32\xe5\x01\n\x0eGatewayService\x12m\n\rGetMeshStatus\x12\'.medport.router.v1.GetMeshStatusRequest\x1a(.medport.router.v1.GetMeshStatusResponse\"\t\x90\x02\x01\xca\xd5\"\x02\x08\x01\x12\x64\n\nListRoutes\x12$.medport.router.v1.ListRoutesRequest\x1a%.medport.router.v1.ListRoutesResponse\"\t\x90\x02\x01\xca\xd5\"\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +45,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEWAYSERVICE'].methods_by_name['GetMeshStatus']._serialized_options = b'\220\002\001\312\325\"\002\010\001'
   _globals['_GATEWAYSERVICE'].methods_by_name['ListRoutes']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['ListRoutes']._serialized_options = b'\220\002\001\312\325\"\002\010\001'
-  _globals['_UNANSWEREDCAUSE']._serialized_start=1430
-  _globals['_UNANSWEREDCAUSE']._serialized_end=1540
-  _globals['_BREAKERSTATE']._serialized_start=1542
-  _globals['_BREAKERSTATE']._serialized_end=1666
-  _globals['_ARITY']._serialized_start=1668
-  _globals['_ARITY']._serialized_end=1788
-  _globals['_IDEMPOTENCY']._serialized_start=1791
-  _globals['_IDEMPOTENCY']._serialized_end=1919
+  _globals['_UNANSWEREDCAUSE']._serialized_start=1454
+  _globals['_UNANSWEREDCAUSE']._serialized_end=1564
+  _globals['_BREAKERSTATE']._serialized_start=1566
+  _globals['_BREAKERSTATE']._serialized_end=1690
+  _globals['_ARITY']._serialized_start=1692
+  _globals['_ARITY']._serialized_end=1812
+  _globals['_IDEMPOTENCY']._serialized_start=1815
+  _globals['_IDEMPOTENCY']._serialized_end=1943
   _globals['_GETMESHSTATUSREQUEST']._serialized_start=249
   _globals['_GETMESHSTATUSREQUEST']._serialized_end=271
   _globals['_GETMESHSTATUSRESPONSE']._serialized_start=274
   _globals['_GETMESHSTATUSRESPONSE']._serialized_end=404
   _globals['_SILOSTATUS']._serialized_start=407
-  _globals['_SILOSTATUS']._serialized_end=748
-  _globals['_UNANSWEREDSILO']._serialized_start=751
-  _globals['_UNANSWEREDSILO']._serialized_end=908
-  _globals['_LISTROUTESREQUEST']._serialized_start=910
-  _globals['_LISTROUTESREQUEST']._serialized_end=995
-  _globals['_LISTROUTESRESPONSE']._serialized_start=997
-  _globals['_LISTROUTESRESPONSE']._serialized_end=1084
-  _globals['_ROUTE']._serialized_start=1087
-  _globals['_ROUTE']._serialized_end=1428
-  _globals['_GATEWAYSERVICE']._serialized_start=1922
-  _globals['_GATEWAYSERVICE']._serialized_end=2151
+  _globals['_SILOSTATUS']._serialized_end=772
+  _globals['_UNANSWEREDSILO']._serialized_start=775
+  _globals['_UNANSWEREDSILO']._serialized_end=932
+  _globals['_LISTROUTESREQUEST']._serialized_start=934
+  _globals['_LISTROUTESREQUEST']._serialized_end=1019
+  _globals['_LISTROUTESRESPONSE']._serialized_start=1021
+  _globals['_LISTROUTESRESPONSE']._serialized_end=1108
+  _globals['_ROUTE']._serialized_start=1111
+  _globals['_ROUTE']._serialized_end=1452
+  _globals['_GATEWAYSERVICE']._serialized_start=1946
+  _globals['_GATEWAYSERVICE']._serialized_end=2175
 # @@protoc_insertion_point(module_scope)

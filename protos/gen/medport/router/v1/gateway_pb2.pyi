@@ -198,6 +198,7 @@ class SiloStatus(_message.Message):
     STREAM_COUNT_FIELD_NUMBER: _builtins.int
     REPLICA_COUNT_FIELD_NUMBER: _builtins.int
     SERVING_REPLICA_COUNT_FIELD_NUMBER: _builtins.int
+    EVENT_POSITION_FIELD_NUMBER: _builtins.int
     silo: _vocabulary_pb2.Silo.ValueType
     """Which silo."""
     reachable: _builtins.bool
@@ -214,6 +215,8 @@ class SiloStatus(_message.Message):
     """The addresses over which calls are spread; a host name counts once, whatever it stands for."""
     serving_replica_count: _builtins.int
     """How many of them said, when last asked, that they serve."""
+    event_position: _builtins.int
+    """Position of the newest event of its log, as told with the latest answered probe; 0 before."""
     @_builtins.property
     def latency_duration(self) -> _duration_pb2.Duration:
         """How long the latest answered probe took; absent before the first."""
@@ -235,10 +238,11 @@ class SiloStatus(_message.Message):
         stream_count: _builtins.int = ...,
         replica_count: _builtins.int = ...,
         serving_replica_count: _builtins.int = ...,
+        event_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "latency_duration", b"latency_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "breaker_state", b"breaker_state", "call_count", b"call_count", "latency_duration", b"latency_duration", "reachable", b"reachable", "replica_count", b"replica_count", "serving", b"serving", "serving_replica_count", b"serving_replica_count", "silo", b"silo", "stream_count", b"stream_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "breaker_state", b"breaker_state", "call_count", b"call_count", "event_position", b"event_position", "latency_duration", b"latency_duration", "reachable", b"reachable", "replica_count", b"replica_count", "serving", b"serving", "serving_replica_count", b"serving_replica_count", "silo", b"silo", "stream_count", b"stream_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
