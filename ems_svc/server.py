@@ -224,4 +224,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0008", compose=compose)
+BUILD = Build(name="ems", revision="0009", compose=compose)

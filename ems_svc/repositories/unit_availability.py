@@ -5,10 +5,12 @@ At most one interval of a unit is written without an end: it lasts until the nex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from psycopg.errors import ExclusionViolation
 from sqlalchemy import (
     ARRAY,
     Text,
@@ -138,13 +140,15 @@ async def get(rows: Rows, agency_id: UUID, id: UUID) -> UnitAvailability:
 async def add(uow: UnitOfWork, interval: UnitAvailability) -> None:
     """Add an interval; raises UnitAvailabilityOverlaps."""
     await _must_stand_alone(uow, interval)
-    await uow.execute(ADD, **columns(interval))
+    with _apart():
+        await uow.execute(ADD, **columns(interval))
 
 
 async def save(uow: UnitOfWork, interval: UnitAvailability) -> None:
     """Write back an interval; raises UnitAvailabilityOverlaps."""
     await _must_stand_alone(uow, interval)
-    await uow.execute(SAVE, **columns(interval))
+    with _apart():
+        await uow.execute(SAVE, **columns(interval))
 
 
 async def remove(uow: UnitOfWork, interval: UnitAvailability) -> None:
@@ -226,3 +230,14 @@ async def _must_stand_alone(uow: UnitOfWork, interval: UnitAvailability) -> None
         raise UnitAvailabilityOverlaps(
             "the unit has another interval in that time", unit_availability_id=str(other)
         )
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Say in the rule's words what the net below it caught."""
+    try:
+        yield
+    except ExclusionViolation as overlap:
+        if overlap.diag.constraint_name != "unit_availability_apart":
+            raise
+        raise UnitAvailabilityOverlaps("the unit has another interval in that time") from overlap

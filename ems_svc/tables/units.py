@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sqlalchemy import Column, Computed, Index, SmallInteger, Table, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from chassis.schema import NOW, check, column, names, one_of, record, set_of, text_column
 from chassis.vocabulary import Capability, TransportLevel, UnitStatus, UnitType
@@ -117,6 +118,23 @@ unit_availability = Table(
         postgresql_where=text("end_at IS NULL"),
     ),
     Index("unit_availability_start", "agency_id", "unit_id", "start_at"),
+    # Intervals of one unit never share time; one without an end counts by its beginning, for it
+    # lasts until the next begins. A range of one hash stands for the unit: without an extension
+    # gist compares no uuids, and two units of one hash are as likely as two equal ids.
+    ExcludeConstraint(
+        (
+            text("int8range(uuid_hash_extended(unit_id, 0), uuid_hash_extended(unit_id, 0), '[]')"),
+            "&&",
+        ),
+        (
+            text(
+                "(CASE WHEN end_at IS NULL THEN tstzrange(start_at, start_at, '[]')"
+                " ELSE tstzrange(start_at, end_at) END)"
+            ),
+            "&&",
+        ),
+        name="unit_availability_apart",
+    ),
     check("end_at > start_at", "ends_after_it_starts"),
 )
 

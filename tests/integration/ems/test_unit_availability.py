@@ -13,6 +13,7 @@ import pytest
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import unit_availability_pb2 as pb
 from medport.ems.v1 import units_pb2
+from psycopg.errors import ExclusionViolation
 
 from chassis.clock import timestamp, utc_now
 from tests.support.ems_shifts import Shifts
@@ -96,12 +97,13 @@ async def test_intervals_of_one_unit_never_share_time(silo: EmsSilo, swift: Run)
     assert planned.id in str((await refused(shifts.plan(2, 4))).facts)
     after = await shifts.plan(3.1, 4)
     await shifts.change(after, "end_time", end_at=utc_now() + timedelta(hours=9))
-    crossing = await refused(
-        shifts.change(planned, "end_time", end_at=utc_now() + timedelta(hours=3.5))
-    )
+    later = utc_now() + timedelta(hours=3.5)
+    crossing = await refused(shifts.change(planned, "end_time", end_at=later))
     assert crossing.reason == "UNIT_AVAILABILITY_OVERLAPS"
     await another.plan(1, 3)
     assert silo.sql(OVERLAPS) == [(0,)]
+    with pytest.raises(ExclusionViolation):  # nor does who does not ask
+        silo.sql("UPDATE unit_availability SET end_at = %s WHERE id = %s", later, planned.id)
 
 
 async def test_what_has_begun_is_kept(swift: Run) -> None:
