@@ -1,12 +1,14 @@
-"""The center's commands: ``python -m center_svc serve | migrate | new-epoch | bootstrap``."""
+"""The center's commands: ``python -m center_svc serve | migrate | bootstrap`` and the rare ones."""
 
 from __future__ import annotations
 
 import sys
 
 from center_svc.bootstrap import bootstrap
+from center_svc.recount import rebuild_analytics
 from center_svc.server import BUILD
 from chassis.processes import main
 
 if __name__ == "__main__":
-    sys.exit(main(BUILD, "center_svc", {"bootstrap": bootstrap}))
+    more = {"bootstrap": bootstrap, "rebuild-analytics": rebuild_analytics}
+    sys.exit(main(BUILD, "center_svc", more))

@@ -203,4 +203,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0007", compose=compose)
+BUILD = Build(name="center", revision="0008", compose=compose)

@@ -39,7 +39,7 @@ OWN = {
         "trip_watching",
     },
     "ems": {"live_watching", "unit_views", "unit_watching"},
-    "center": {"bootstrap", "toggle_watching"},
+    "center": {"bootstrap", "recount", "toggle_watching"},
 }
 # Half of what the hospital says of its trips: too much for one file.
 PARTS = {"awards"}

@@ -87,7 +87,7 @@ class SiloVictim(Victim):
     def __init__(self, silo: str, dsn: str, keys: Keys, port: int, folder: Path) -> None:
         self.port = port
         log = folder / f"{silo}.log"
-        super().__init__(f"{silo}_svc", _told(silo, dsn, keys, port, folder), log, "serve")
+        super().__init__(f"{silo}_svc", told(silo, dsn, keys, port, folder), log, "serve")
 
     async def start_serving(self) -> None:
         """Start it and return when it says that it serves."""
@@ -99,7 +99,7 @@ class SiloVictim(Victim):
         return await asyncio.to_thread(serves, self.port)
 
 
-def _told(silo: str, dsn: str, keys: Keys, port: int, folder: Path) -> dict[str, str]:
+def told(silo: str, dsn: str, keys: Keys, port: int, folder: Path) -> dict[str, str]:
     """Write the files that a silo reads, and return its settings."""
     peers = {name: base64.b64encode(key).decode() for name, key in keys.public().items()}
     contents = {
