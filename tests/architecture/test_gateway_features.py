@@ -27,6 +27,8 @@ FEATURES = {  # those of the contract's second part, in its words
     "API versions",
     "load balancing",
     "rate limits",
+    "no retry storms",
+    "isolation",
     "canary",
     "admin port",
     "read replicas",

@@ -136,6 +136,19 @@ async def test_messages_too_large_are_refused_with_a_reason(mesh: Mesh, name: st
         )
 
 
+async def test_metadata_is_refused_by_its_size_and_not_at_random(mesh: Mesh) -> None:
+    for size, code in (
+        (12_000, grpc.StatusCode.OK),
+        (20_000, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ):
+        metadata = (("x-long", "x" * size),)
+        codes = {
+            (await observe(mesh.proxied, "Store", text("ok"), metadata=metadata)).code
+            for _ in range(20)
+        }
+        assert codes == {code}, size
+
+
 async def test_calls_are_spread_over_four_connections(mesh: Mesh) -> None:
     silo = mesh.silos["hospital"]
     calls = [begin(mesh.proxied, "Store", text("wait")) for _ in range(8)]
