@@ -171,8 +171,8 @@ class Puppet:
         scene.entered.set()
         try:
             await script(scene)
-        except asyncio.CancelledError:
-            scene.left = "cancelled"
+        except (asyncio.CancelledError, grpc.aio.InternalError):
+            scene.left = "cancelled"  # the second is how a write tells that its reader has left
             raise
         except grpc.aio.AbortError:
             scene.left = "ended by itself"

@@ -7,12 +7,11 @@ messages, and read from its process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import grpc
 import pytest
 
+from tests.support.flow_gauges import Gauge, numbered, until_it_rests
 from tests.support.profiles import count
 from tests.support.puppet_silo import KINDS, Frame, Scene, frame
 from tests.support.two_ways import Caller, Scenario, Ways
@@ -25,10 +24,7 @@ DOWNLOADS = [name for name, (_, writes) in KINDS.items() if writes]
 SECONDS = 0.7  # a deadline that leaves time to reach the silo
 RACES = 20  # each of what only sometimes went wrong
 MESSAGES = count(short=1_600, long=100_000)
-BYTES = 4_096
 REST_EVERY = MESSAGES // count(short=4, long=20)  # messages; then nothing is read until all rests
-MOST_UNDER_WAY = 1024 * 1024 // BYTES  # in the windows of both connections: a fifth was measured
-MOST_GROWTH_MEGABYTES = 4.0
 MOST_SECONDS = 400.0
 kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -65,6 +61,21 @@ async def test_a_client_that_cancels_between_answers_ends_the_handler(
 
     assert (seen.code, seen.messages) == (CODE.CANCELLED, (frame(b"one"),))
     assert seen.left == "cancelled"
+
+
+@pytest.mark.parametrize("kind", DOWNLOADS)
+async def test_a_client_that_leaves_without_reading_ends_it(ways: Ways, kind: str) -> None:
+    async def say_and_say(scene: Scene) -> None:
+        while True:
+            await scene.say(numbered(0))
+
+    async def rest_and_leave(caller: Caller) -> None:
+        await until_it_rests(ways, lambda: caller.scene.written)
+        caller.call.cancel()
+
+    seen = await ways.same(Scenario(kind, say_and_say, rest_and_leave))
+
+    assert (seen.code, seen.left) == (CODE.CANCELLED, "cancelled")
 
 
 @kinds
@@ -198,42 +209,6 @@ async def test_each_answers_the_others_last_word(ways: Ways) -> None:
     assert (seen.code, len(seen.messages), len(seen.heard)) == (CODE.OK, 200, 200)
 
 
-def numbered(number: int) -> bytes:
-    return b"%08d" % number + b"x" * (BYTES - 8)
-
-
-@dataclass
-class Gauge:
-    """What was under way whenever the writer had come to rest, and what the router held."""
-
-    under_way: list[int] = field(default_factory=list)
-    megabytes: list[float] = field(default_factory=list)
-
-    async def take(self, ways: Ways, written: Callable[[], int], read: int) -> None:
-        await until_it_rests(ways, written)
-        self.under_way.append(written() - read)
-        self.megabytes.append(ways.router.megabytes)
-
-
-def assert_little_is_held(gauges: list[Gauge]) -> None:
-    for gauge in gauges:
-        assert max(gauge.under_way) < MOST_UNDER_WAY < MESSAGES // 2
-        assert max(gauge.megabytes) - gauge.megabytes[0] < MOST_GROWTH_MEGABYTES
-
-
-async def until_it_rests(ways: Ways, written: Callable[[], int]) -> None:
-    """Return when other calls came and went, five each way, and nothing more was written."""
-
-    async def nothing(scene: Scene) -> None:
-        await scene.hear()
-
-    before = -1
-    while before != written():
-        before = written()
-        for _ in range(5):
-            await ways.both(Scenario("Answer", nothing, name="beside"))
-
-
 async def test_a_slow_reader_of_a_long_stream(ways: Ways) -> None:
     async def say_them_all(scene: Scene) -> None:
         for number in range(MESSAGES):
@@ -256,7 +231,8 @@ async def test_a_slow_reader_of_a_long_stream(ways: Ways) -> None:
     seen = await ways.same(Scenario("Stream", say_them_all, sip, timeout=MOST_SECONDS))
 
     assert (seen.code, seen.left, read) == (grpc.StatusCode.OK, "returned", [MESSAGES] * 2)
-    assert_little_is_held(gauges)
+    for gauge in gauges:
+        gauge.assert_little_is_held(MESSAGES)
 
 
 async def test_a_slow_listener_to_a_long_upload(ways: Ways) -> None:
@@ -291,4 +267,5 @@ async def test_a_slow_listener_to_a_long_upload(ways: Ways) -> None:
 
     assert (seen.code, seen.left) == (grpc.StatusCode.OK, "returned")
     assert Frame.FromString(seen.messages[0]).body == b"%d" % MESSAGES
-    assert_little_is_held(gauges)
+    for gauge in gauges:
+        gauge.assert_little_is_held(MESSAGES)
