@@ -144,6 +144,7 @@ class Scenario:
     compression: grpc.Compression | None = None
     reaches: bool = True  # its handler
     name: str = "now"  # another one for a call beside a call
+    patience: float = PATIENCE_SECONDS  # beyond the deadline, for both ends to end
 
     @property
     def requests(self) -> Sequence[bytes]:
@@ -243,7 +244,7 @@ async def play(puppet: Puppet, channel: grpc.aio.Channel, scenario: Scenario) ->
     scene = Scene()
     puppet.scenes[scenario.name] = (scene, scenario.serve)
     caller = _begin(channel, scenario, scene)
-    async with asyncio.timeout((scenario.timeout or 0) + PATIENCE_SECONDS):
+    async with asyncio.timeout((scenario.timeout or 0) + scenario.patience):
         with suppress(grpc.aio.AioRpcError):
             try:
                 await scenario.ask(caller)

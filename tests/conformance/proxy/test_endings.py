@@ -22,6 +22,7 @@ CODE = grpc.StatusCode
 UPLOADS = [name for name, (reads, _) in KINDS.items() if reads]
 DOWNLOADS = [name for name, (_, writes) in KINDS.items() if writes]
 SECONDS = 0.7  # a deadline that leaves time to reach the silo
+PATIENCE = 4.5  # without a deadline unary calls end after 5 s: until then it was the cancellation
 RACES = 20  # each of what only sometimes went wrong
 MESSAGES = count(short=1_600, long=100_000)
 REST_EVERY = MESSAGES // count(short=4, long=20)  # messages; then nothing is read until all rests
@@ -40,7 +41,7 @@ async def leave(caller: Caller) -> None:
 
 @kinds
 async def test_a_client_that_cancels_ends_the_handler(ways: Ways, kind: str) -> None:
-    seen = await ways.same(Scenario(kind, wait, leave))
+    seen = await ways.same(Scenario(kind, wait, leave, timeout=None, patience=PATIENCE))
 
     assert (seen.code, seen.left) == (CODE.CANCELLED, "cancelled")
 
@@ -57,7 +58,7 @@ async def test_a_client_that_cancels_between_answers_ends_the_handler(
         await caller.hear()
         caller.call.cancel()
 
-    seen = await ways.same(Scenario(kind, say_one_and_wait, hear_one_and_leave))
+    seen = await ways.same(Scenario(kind, say_one_and_wait, hear_one_and_leave, timeout=None))
 
     assert (seen.code, seen.messages) == (CODE.CANCELLED, (frame(b"one"),))
     assert seen.left == "cancelled"
@@ -73,7 +74,7 @@ async def test_a_client_that_leaves_without_reading_ends_it(ways: Ways, kind: st
         await until_it_rests(ways, lambda: caller.scene.written)
         caller.call.cancel()
 
-    seen = await ways.same(Scenario(kind, say_and_say, rest_and_leave))
+    seen = await ways.same(Scenario(kind, say_and_say, rest_and_leave, timeout=None))
 
     assert (seen.code, seen.left) == (CODE.CANCELLED, "cancelled")
 
