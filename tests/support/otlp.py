@@ -33,24 +33,21 @@ class Seen:
 
 
 class Collector(TraceServiceServicer):
-    """Takes whatever arrives; ``spans`` tells it apart."""
+    """Takes whatever arrives, and tells it apart once."""
 
     def __init__(self) -> None:
-        self._requests: list[pb.ExportTraceServiceRequest] = []
+        self._spans: list[Seen] = []
         self.address = ""
 
     def Export(self, request: Any, context: object) -> Any:  # noqa: ARG002, N802 - of the contract
-        self._requests.append(request)
+        for resource in request.resource_spans:
+            process = dict(_attributes(resource.resource.attributes))["service.name"]
+            for scope in resource.scope_spans:
+                self._spans += [_seen(process, span) for span in scope.spans]
         return pb.ExportTraceServiceResponse()
 
     def spans(self) -> list[Seen]:
-        return [
-            _seen(dict(_attributes(resource.resource.attributes))["service.name"], span)
-            for request in tuple(self._requests)
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
+        return list(self._spans)
 
 
 @contextmanager
