@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +14,18 @@ from medport.ems.v1 import units_pb2 as pb
 
 from chassis import auth
 from chassis.clock import Clock
+from chassis.sqlstates import is_passing
 from chassis.stream_entries import Interest
 from chassis.unit_of_work import Rows
 from chassis.vocabulary import UnitStatus
+from ems_svc.domain.unit_locations import STALE
 from ems_svc.domain.units import Unit
-from ems_svc.repositories import crews, units
+from ems_svc.repositories import crews, unit_locations, units
 from ems_svc.unit_views import show
 
 AT_ONCE = 500
+# A place that was written down before it was committed is looked for once more.
+OVERLAP = timedelta(seconds=5)
 SUBJECTS = ("units/", "unit_locations/")
 TYPES = frozenset(
     each.DESCRIPTOR.full_name
@@ -40,6 +46,7 @@ class UnitWatch:
         self._rows = rows
         self._clock = clock
         self._write = write
+        self._looked_at = clock() - STALE
 
     def interest(self) -> Interest:
         """Return what the caller may see; raises PermissionDenied once that is nothing."""
@@ -49,6 +56,7 @@ class UnitWatch:
 
     async def snapshot(self, resume_token: bytes) -> None:
         agency_id, count, after = UUID(self._named), 0, UUID(int=0)
+        self._looked_at = self._clock()
         while True:
             found = await units.list_by_id(
                 self._rows,
@@ -71,21 +79,43 @@ class UnitWatch:
 
     async def changed(self, subjects: Sequence[str], resume_token: bytes) -> None:
         """Send the units; the token comes with the last, for it resumes after them all."""
-        agency_id = UUID(self._named)
-        ids = dict.fromkeys(UUID(each.partition("/")[2]) for each in subjects)
-        if (own := await crews.own_unit(self._rows, agency_id)) is not None:
-            ids = {each: None for each in ids if each == own}
-        frames = await self._frames(await units.list_named(self._rows, agency_id, list(ids)))
+        ids = {UUID(each.partition("/")[2]) for each in subjects}
+        frames = await self._frames(await self._named_ones(ids))
         if frames:
             frames[-1].resume_token = resume_token
         for frame in frames:
             await self._write(frame)
 
     async def heartbeat(self, mark: log.Bookmark, resume_token: bytes) -> None:
+        """Send the units that have moved, too: of those without a job the log does not tell."""
+        for frame in await self._moved():
+            await self._write(frame)
         await self._write(pb.WatchUnitsResponse(heartbeat=mark, resume_token=resume_token))
 
     async def end(self, end: log.StreamEnd, resume_token: bytes) -> None:
         await self._write(pb.WatchUnitsResponse(stream_end=end, resume_token=resume_token))
+
+    async def _moved(self) -> list[pb.WatchUnitsResponse]:
+        """Show who has moved since the last look; nobody when the database does not answer now."""
+        at = self._clock()
+        since_at = self._looked_at - OVERLAP
+        try:
+            moved = await unit_locations.moved(self._rows, UUID(self._named), since_at)
+            wanted = moved & self._wanted if self._wanted else moved
+            frames = await self._frames(await self._named_ones(wanted))
+        except Exception as fault:
+            if not is_passing(fault):
+                raise
+            return []  # the next heartbeat looks from where this one did
+        self._looked_at = at
+        return frames
+
+    async def _named_ones(self, ids: AbstractSet[UUID]) -> list[Unit]:
+        """Read the units of ``ids``, but of a crew's own unit alone when a crew watches."""
+        agency_id = UUID(self._named)
+        own = await crews.own_unit(self._rows, agency_id)
+        seen = ids if own is None else ids & {own}
+        return await units.list_named(self._rows, agency_id, list(seen)) if seen else []
 
     async def _frames(self, values: Sequence[Unit]) -> list[pb.WatchUnitsResponse]:
         shown = await show(self._rows, UUID(self._named), values, self._clock())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, select, update
@@ -21,6 +22,12 @@ OF_UNITS = compiled(
         table.c.unit_id == any_(bindparam("unit_ids", type_=ARRAY(UuidType))),
     ),
     into=UnitLocation,
+)
+MOVED = compiled(
+    select(table.c.unit_id).where(
+        table.c.agency_id == bindparam("agency_id"), table.c.received_at >= bindparam("since_at")
+    ),
+    into=lambda unit_id: unit_id,
 )
 _new = insert(table).values({each.key: bindparam(each.key) for each in table.c})
 _moved = ("latitude", "longitude", "fix_at", "received_at")
@@ -45,6 +52,11 @@ async def of_units(
 ) -> dict[UUID, UnitLocation]:
     found = await rows.all(OF_UNITS, agency_id=agency_id, unit_ids=list(unit_ids))
     return {location.unit_id: location for location in found}
+
+
+async def moved(rows: Rows, agency_id: UUID, since_at: datetime) -> frozenset[UUID]:
+    """Return the units of which a place has come in since a moment."""
+    return frozenset(await rows.all(MOVED, agency_id=agency_id, since_at=since_at))
 
 
 async def move(uow: UnitOfWork, fix: UnitLocation) -> UnitLocation | None:

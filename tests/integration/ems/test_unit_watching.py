@@ -10,10 +10,12 @@ from typing import Any
 
 import grpc
 import pytest
+from medport.common.v1 import event_log_pb2 as log
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import units_pb2 as pb
 
 from chassis.clock import timestamp, utc_now
+from ems_svc.unit_watching import UnitWatch
 from tests.support.ems_silo import ALTOONA, Agency, EmsSilo, Metadata
 from tests.support.ems_trips import run
 from tests.support.hospital_silo import refused
@@ -124,3 +126,30 @@ async def test_a_crew_watches_its_own_unit_and_nobody_another_agencys(
     assert denied.code == grpc.StatusCode.PERMISSION_DENIED
     token = await refused(watch(swift, resume_token=b"nonsense").read())
     assert token.reason == "INVALID_RESUME_TOKEN"
+
+
+async def test_a_heartbeat_brings_who_has_moved_without_a_job(silo: EmsSilo, swift: Agency) -> None:
+    moving, still, other = [await swift.add_unit() for _ in range(3)]
+    frames = list[pb.WatchUnitsResponse]()
+
+    async def write(frame: pb.WatchUnitsResponse) -> None:
+        frames.append(frame)
+
+    request = pb.WatchUnitsRequest(agency_id=str(swift.id), unit_ids=[moving.id, still.id])
+    watching = UnitWatch(request, silo.database.read(swift.id), utc_now, write)
+    await watching.snapshot(b"1")
+    for unit in (moving, other):
+        fix = pb.ReportLocationRequest(
+            agency_id=str(swift.id),
+            unit_id=unit.id,
+            location=ALTOONA,
+            fix_time=timestamp(utc_now()),
+        )
+        await silo.units.ReportLocation(iter([fix]), metadata=swift.dispatcher)
+    del frames[:]
+
+    await watching.heartbeat(log.Bookmark(), b"2")
+
+    assert units(frames) == {moving.id}
+    assert frames[0].unit.HasField("current_location")
+    assert [each.resume_token for each in frames] == [b"", b"2"]

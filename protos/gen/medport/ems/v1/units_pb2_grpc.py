@@ -181,10 +181,10 @@ class UnitServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchUnits(self, request, context):
-        """Streams units: all in use, `snapshot_end`, then each that is new or changed, and a unit on a job
-        when its place is announced, at most every 30 s. A crew sees its own. A stream that resumes has
-        no snapshot, but every change since. A heartbeat comes every 5 s; the stream ends with
-        `stream_end`.
+        """Streams units: all in use, `snapshot_end`, then each that is new or changed. A unit on a job comes
+        when its place is announced, at most every 30 s, and any unit that has moved before a heartbeat,
+        which comes every 5 s. A crew sees its own. A stream that resumes has no snapshot, but every
+        change since, and where each unit is now. The stream ends with `stream_end`.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
         PERMISSION_DENIED; OUT_OF_RANGE `RESUME_POINT_COMPACTED`; FAILED_PRECONDITION `LOG_TRUNCATED`,
