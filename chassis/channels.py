@@ -36,7 +36,7 @@ CHANNEL: Options = (
 SERVER: Options = (
     *_BOTH,
     # Below the channels' keepalive time, or their pings earn GOAWAY too_many_pings.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.ping_timeout_ms", 20_000),
