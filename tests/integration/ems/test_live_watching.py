@@ -15,11 +15,18 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import assignments_pb2 as jobs
 from medport.ems.v1 import transport_bids_pb2 as bids
 
+from chassis import watching
 from tests.support.ems_silo import EmsSilo
 from tests.support.ems_trips import Run, run
 from tests.support.hospital_news import Trip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have heartbeats come often: what only they bring is waited for."""
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.3)
 
 
 def watch_jobs(swift: Run, **asked: Any) -> Any:
