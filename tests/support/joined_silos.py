@@ -118,7 +118,7 @@ async def joined(dsns: Mapping[str, str], cache: Path) -> AsyncIterator[Joined]:
                 running(silo, dsns[silo], keys)
             )
             ways[silo] = await stack.enter_async_context(in_front_of(process.port))
-        await until(partial(_have_keys, dsns))
+        await until(partial(_have_keys, dsns), 60)
         _introduce(dsns)
         addresses = {silo: f"127.0.0.1:{way.listening}" for silo, way in ways.items()}
         image = read_descriptors(Path("build/medport.binpb"))

@@ -210,6 +210,7 @@ async def test_bad_questions_are_refused(silo: Center, bad: str) -> None:
             assert [*violations(request)] == ["span"]  # and no rule fails
         case "too many buckets":
             request.bucket_duration.FromSeconds(60)
+            assert [*violations(request)] == ["bucket_duration"]
         case _:
             request.metrics.append(99)  # type: ignore[arg-type]
     call = silo.analytics.QueryMetrics(request, metadata=await silo.login())
