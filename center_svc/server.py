@@ -15,6 +15,7 @@ from medport.center.v1 import (
     consumers_pb2_grpc,
     feature_toggles_pb2_grpc,
     notification_templates_pb2_grpc,
+    notifications_pb2_grpc,
     services_pb2_grpc,
     sessions_pb2_grpc,
     system_configurations_pb2_grpc,
@@ -44,6 +45,7 @@ from center_svc.servicers.audit_log import AuditLogServicer
 from center_svc.servicers.consumers import ConsumerServicer
 from center_svc.servicers.feature_toggles import FeatureToggleServicer
 from center_svc.servicers.notification_templates import NotificationTemplateServicer
+from center_svc.servicers.notifications import NotificationServicer
 from center_svc.servicers.services import ServiceRegistryServicer
 from center_svc.servicers.sessions import SessionServicer
 from center_svc.servicers.system_configurations import ConfigurationServicer
@@ -189,7 +191,9 @@ def _servicers(
     followed = ConsumerServicer(database, kit.clock, paging)
     users = UserServicer(database, kit.clock, paging, identity)
     told = AnalyticsServicer(database, kit.clock, paging)
+    notices = NotificationServicer(database, kit.clock, paging, kit.draining)
     served: list[tuple[Callable[..., None], Any]] = [
+        (notifications_pb2_grpc.add_NotificationServiceServicer_to_server, notices),
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users_pb2_grpc.add_UserServiceServicer_to_server, users),
         (services.add_ServiceRegistryServiceServicer_to_server, registry),

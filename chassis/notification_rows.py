@@ -11,23 +11,31 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import (
     ARRAY,
+    Boolean,
+    ColumnElement,
     DateTime,
     MetaData,
+    Select,
     Table,
     Text,
     Uuid,
+    and_,
+    any_,
     bindparam,
     case,
     func,
+    not_,
+    or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from chassis import ids
 from chassis.notification_texts import OCCASIONS, Channel
-from chassis.session_rows import owner
+from chassis.session_rows import owned, owner
 from chassis.sql import Statement, compiled
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Rows, UnitOfWork
 
 SENT_WITHIN = timedelta(hours=24)  # what could not be sent by then is of no use to anybody
 
@@ -45,6 +53,22 @@ class Notice:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a user was told in the application, and the operators' words if there are any."""
+
+    id: UUID
+    template_name: str
+    variables: Mapping[str, str]
+    read_at: datetime | None
+    created_at: datetime
+    subject: str | None
+    content: str | None
+
+
+NEWEST = UUID(int=2**128 - 1)  # no id lies behind it
+
+
 class NotificationRows:
     """Statements on ``notification``; made once, beside the tables.
 
@@ -58,7 +82,23 @@ class NotificationRows:
                 template.c.template_name == bindparam("template_name")
             )
         )
-        self._add = _adding(metadata.tables["notification"], tenant)
+        table = metadata.tables["notification"]
+        self._add = _adding(table, tenant)
+        ids = bindparam("ids", type_=ARRAY(Uuid))
+        own = and_(
+            owned(table, tenant),
+            table.c.recipient_user_id == bindparam("user"),
+            table.c.channel == Channel.IN_APP,
+        )
+        self._list = compiled(_telling(table, template, own), into=Told)
+        self._lock = compiled(
+            select(table.c.id).where(own, table.c.id == any_(ids)).with_for_update(), into=_id
+        )
+        self._read = compiled(
+            update(table)
+            .where(own, table.c.id == any_(ids), table.c.read_at.is_(None))
+            .values(state="READ", read_at=bindparam("at"))
+        )
 
     async def queue(
         self,
@@ -93,13 +133,68 @@ class NotificationRows:
             expires_at=notice.expires_at or at + SENT_WITHIN,
         )
 
+    async def list_newest(
+        self,
+        rows: Rows,
+        tenant: UUID | None,
+        user_id: UUID,
+        *,
+        only_unread: bool,
+        before: UUID,
+        limit: int,
+    ) -> list[Told]:
+        """Return what a user was told in the application, newest first, from before an id on."""
+        known = {"tenant": tenant, "user": user_id, "only_unread": only_unread}
+        return await rows.all(self._list, **known, before=before, limit=limit)
+
+    async def lock_own(
+        self, uow: UnitOfWork, tenant: UUID | None, user_id: UUID, ids: Sequence[UUID]
+    ) -> frozenset[UUID]:
+        """Hold those of a user's own that are named; return which there are."""
+        found = await uow.all(self._lock, tenant=tenant, user=user_id, ids=list(ids))
+        return frozenset(found)
+
+    async def mark_read(
+        self,
+        uow: UnitOfWork,
+        tenant: UUID | None,
+        user_id: UUID,
+        ids: Sequence[UUID],
+        *,
+        at: datetime,
+    ) -> None:
+        """Note that a user read these; one that was read before keeps its time."""
+        await uow.execute(self._read, tenant=tenant, user=user_id, ids=list(ids), at=at)
+
     async def _open_channels(self, uow: UnitOfWork, template_name: str) -> list[str]:
-        """Add the channels that operators have texts for, and leave out those they closed."""
+        """Leave out the channels that operators closed."""
         said = await uow.all(self._channels, template_name=template_name)
-        known = {str(row["template_type"]): bool(row["is_active"]) for row in said}
-        known = dict.fromkeys(OCCASIONS[template_name].texts, True) | known
-        known.pop(Channel.SMS, None)  # nobody sends those yet
-        return sorted(str(channel) for channel, is_open in known.items() if is_open)
+        closed = {row["template_type"] for row in said if not row["is_active"]}
+        return [str(each) for each in OCCASIONS[template_name].texts if each not in closed]
+
+
+def _telling(table: Table, template: Table, own: ColumnElement[bool]) -> Select[Any]:
+    is_text = and_(
+        template.c.template_name == table.c.template_name,
+        template.c.template_type == table.c.channel,
+    )
+    only_unread = bindparam("only_unread", type_=Boolean)
+    names = ("id", "template_name", "variables", "read_at", "created_at")
+    return (
+        select(*(table.c[name] for name in names), template.c.subject, template.c.content)
+        .outerjoin(template, is_text)
+        .where(
+            own,
+            table.c.id < bindparam("before"),
+            or_(not_(only_unread), table.c.read_at.is_(None)),
+        )
+        .order_by(table.c.id.desc())
+        .limit(bindparam("limit"))
+    )
+
+
+def _id(id: UUID) -> UUID:
+    return id
 
 
 def _adding(table: Table, tenant: str | None) -> Statement[dict[str, Any]]:

@@ -81,7 +81,8 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 class Occasion:
     """Something that users are told of: what may be said about it, and what is said by default.
 
-    An operator's template for one of the ``texts``' channels, or for another, takes precedence.
+    It is told on the ``texts``' channels and no others; an operator's template takes the place
+    of a text, or closes its channel.
     """
 
     variables: frozenset[str]
@@ -138,9 +139,9 @@ OCCASIONS: Mapping[str, Occasion] = {
         *_BOTH,
     ),
     "trip_withdrawn": _occasion(
-        "trip_number reason",
+        "trip_number",
         "Trip {{trip_number}} was taken back",
-        "Trip {{trip_number}} is not your agency's any more: {{reason}}.",
+        "Trip {{trip_number}} is not your agency's any more.",
         *_BOTH,
     ),
 }

@@ -22,6 +22,7 @@ from medport.ems.v1 import (
     available_trips_pb2_grpc,
     consumers_pb2_grpc,
     routes_pb2_grpc,
+    notifications_pb2_grpc,
     service_areas_pb2_grpc,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
@@ -56,6 +57,7 @@ from ems_svc.projectors import (
     notification_templates,
     services,
     signing_keys,
+    sla_timers,
     system_configurations,
     transport_requests,
 )
@@ -67,6 +69,7 @@ from ems_svc.servicers.assignments import AssignmentServicer
 from ems_svc.servicers.available_trips import AvailableTripServicer
 from ems_svc.servicers.consumers import ConsumerServicer
 from ems_svc.servicers.routes import RouteServicer
+from ems_svc.servicers.notifications import NotificationServicer
 from ems_svc.servicers.service_areas import ServiceAreaServicer
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer
@@ -150,7 +153,7 @@ def followings(clock: Clock) -> list[Following]:
             source="center",
             consumer="ems",
             file=center_log.DESCRIPTOR,
-            projects=[partial(services.project, clock=clock)],
+            projects=[partial(services.project, clock=clock), sla_timers.project],
             policy=Policy.HALT,
             without_log="only the log holds the invitations of agencies registered meanwhile",
         ),
@@ -202,7 +205,9 @@ def _servicers(
     shifts = unit_availability_pb2_grpc
     trips, bids = available_trips_pb2_grpc, transport_bids_pb2_grpc
     jobs, consumers = assignments_pb2_grpc, consumers_pb2_grpc
+    told = NotificationServicer(database, kit.clock, paging, kit.draining)
     served: list[tuple[Callable[..., None], Any]] = [
+        (notifications_pb2_grpc.add_NotificationServiceServicer_to_server, told),
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (agencies.add_AgencyServiceServicer_to_server, AgencyServicer(*parts)),

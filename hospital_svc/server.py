@@ -24,6 +24,7 @@ from medport.hospital.v1 import (
     consumers_pb2_grpc,
     facilities_pb2_grpc,
     hospitals_pb2_grpc,
+    notifications_pb2_grpc,
     received_bids_pb2_grpc,
     sessions_pb2_grpc,
     transport_requests_pb2_grpc,
@@ -53,6 +54,7 @@ from hospital_svc.projectors import (
     notification_templates,
     services,
     signing_keys,
+    sla_timers,
     system_configurations,
     transport_bids,
     units,
@@ -65,6 +67,7 @@ from hospital_svc.servicers.break_glass_grants import BreakGlassServicer
 from hospital_svc.servicers.consumers import ConsumerServicer
 from hospital_svc.servicers.facilities import FacilityServicer
 from hospital_svc.servicers.hospitals import HospitalServicer
+from hospital_svc.servicers.notifications import NotificationServicer
 from hospital_svc.servicers.received_bids import ReceivedBidServicer
 from hospital_svc.servicers.sessions import SessionServicer
 from hospital_svc.servicers.transport_requests import TransportRequestServicer
@@ -149,7 +152,7 @@ def followings(timeouts: AwardTimeouts) -> list[Following]:
             source="center",
             consumer="hospital",
             file=center_log.DESCRIPTOR,
-            projects=[services.project],
+            projects=[services.project, sla_timers.project],
             without_log="only the log holds the invitations of hospitals registered meanwhile",
         ),
         _settings(),
@@ -200,7 +203,9 @@ def _servicers(
     trips, bids = transport_requests_pb2_grpc, received_bids_pb2_grpc
     preferences, consumers = agency_preferences_pb2_grpc, consumers_pb2_grpc
     glass = break_glass_grants_pb2_grpc
+    told = NotificationServicer(database, kit.clock, paging, kit.draining)
     served: list[tuple[Callable[..., None], Any]] = [
+        (notifications_pb2_grpc.add_NotificationServiceServicer_to_server, told),
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),

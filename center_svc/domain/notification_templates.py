@@ -95,6 +95,10 @@ class NotificationTemplate:
         if occasion and (untold := declared - occasion.variables - set(PHI)):
             only = f"only {_list(occasion.variables)}"
             wrong["notification_template.variables"] = f"are not told: {_list(untold)}; {only}"
+        if occasion and self.template_type not in occasion.texts:
+            wrong["notification_template.template_type"] = (
+                f"is not a way to tell of this; only {_list(set(occasion.texts))}"
+            )
         if self.template_type is Channel.EMAIL and not self.subject:
             wrong["notification_template.subject"] = "is required of an e-mail"
         return wrong

@@ -12,8 +12,8 @@ from medport.ems.events.v1 import assignments_pb2 as ems
 from chassis.clock import utc_now
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
-from chassis.vocabulary import BidStatus
-from hospital_svc import decisions, trip_plans
+from chassis.vocabulary import BidStatus, TripStatus
+from hospital_svc import decisions, notices, trip_plans
 from hospital_svc.domain import awards as awarding
 from hospital_svc.domain import cancellations, trip_progress
 from hospital_svc.domain.awards import Award
@@ -21,6 +21,7 @@ from hospital_svc.domain.transport_requests import Actor, Decision, Step, Transp
 from hospital_svc.messages import jobs as messages
 from hospital_svc.repositories import (
     awards,
+    notifications,
     received_bids,
     transport_requests,
     trip_history,
@@ -51,6 +52,7 @@ async def project(uow: UnitOfWork, event: Received) -> None:
     decision = await _decide(uow, heard, event.payload)
     if decision is not None:
         await decisions.write(uow, decision)
+        await _tell(uow, decision.trip, award, event)
     await _follow(uow, heard, event.payload)
 
 
@@ -116,3 +118,16 @@ async def _follow(uow: UnitOfWork, heard: Heard, payload: Message) -> None:
         case ems.TripChangeAccepted():
             step = Step(status=trip.status, occurred_at=heard.at, actor=heard.by)
             await trip_history.add_once(uow, trip, step)
+
+
+async def _tell(uow: UnitOfWork, trip: TransportRequest, award: Award, event: Received) -> None:
+    """Tell who asked for the trip whether the agency they chose carries it out."""
+    match event.payload:
+        case ems.AwardConfirmed():
+            template_name = "trip_accepted"
+        case ems.AwardDeclined() | ems.TripDropped() if trip.status is TripStatus.PENDING:
+            template_name = "trip_reopened"
+        case _:
+            return
+    agency_name = await notifications.agency_name(uow, award.agency_id)
+    await notices.tell(uow, trip, template_name, event, agency_name=agency_name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 from uuid import UUID
@@ -14,18 +13,16 @@ from medport.hospital.v1 import received_bids_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
-from chassis.event_log_errors import StreamLimit
 from chassis.paging import Paging
+from chassis.row_watching import RowWatching
 from chassis.unit_of_work import Database
 from chassis.vocabulary import BidStatus, TripStatus
 from chassis.wire import member
-from hospital_svc.bid_watching import BidWatch, refuse_foreign
 from hospital_svc.domain.received_bids import Shown
 from hospital_svc.domain.transport_requests import TransportRequest
 from hospital_svc.messages import received_bids as messages
 from hospital_svc.repositories import received_bids, transport_requests
 
-MOST_STREAMS = 32  # of one user, in one process
 MOST_BIDS = 1000  # agencies that one trip is offered to are fewer
 
 
@@ -36,8 +33,9 @@ class ReceivedBidServicer(rpc.ReceivedBidServiceServicer):
         self._database = database
         self._clock = clock
         self._paging = paging
-        self._draining = draining
-        self._open: Counter[UUID] = Counter()
+        self._watching: RowWatching[pb.WatchReceivedBidsResponse, pb.ReceivedBid] = RowWatching(
+            pb.WatchReceivedBidsResponse, "bid", clock, draining
+        )
 
     async def GetReceivedBid(
         self, request: pb.GetReceivedBidRequest, context: object
@@ -66,17 +64,9 @@ class ReceivedBidServicer(rpc.ReceivedBidServiceServicer):
     async def WatchReceivedBids(
         self, request: pb.WatchReceivedBidsRequest, context: object
     ) -> AsyncIterator[pb.WatchReceivedBidsResponse]:
-        user_id = auth.caller().user_id
-        refuse_foreign(request.resume_token)
-        if self._open[user_id] >= MOST_STREAMS:
-            raise StreamLimit
-        self._open[user_id] += 1
-        try:
-            watch = BidWatch(partial(self._look, request), self._clock, self._draining)
-            async for frame in watch.frames():
-                yield frame
-        finally:
-            self._open[user_id] -= 1
+        look = partial(self._look, request)
+        async for frame in self._watching.watch(look, request.resume_token):
+            yield frame
 
     async def _look(self, request: pb.WatchReceivedBidsRequest) -> dict[str, pb.ReceivedBid]:
         """Return a trip's bids by id, as they stand, if the caller may still see them."""

@@ -31,14 +31,14 @@ ROLES = {
 OWN = {
     "hospital": {
         "audit",
-        "bid_watching",
         "decisions",
+        "notices",
         "trip_plans",
         "trip_reading",
         "trip_tables",
         "trip_watching",
     },
-    "ems": {"live_watching", "unit_views", "unit_watching"},
+    "ems": {"live_watching", "notices", "unit_views", "unit_watching"},
     "center": {"bootstrap", "recount", "toggle_watching"},
 }
 # Half of what the hospital says of its trips: too much for one file.

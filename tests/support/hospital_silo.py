@@ -36,7 +36,14 @@ from chassis.passwords import Passwords
 from chassis.projection import Project, Received
 from chassis.server import Process
 from chassis.unit_of_work import Database
-from hospital_svc.projectors import agencies, assignments, services, transport_bids, units
+from hospital_svc.projectors import (
+    agencies,
+    assignments,
+    services,
+    sla_timers,
+    transport_bids,
+    units,
+)
 from hospital_svc.server import BUILD
 from tests.support.clinic import settings
 from tests.support.databases import superuser_of
@@ -57,6 +64,7 @@ PROJECTS: list[Project] = [
     assignments.project,
     units.project,
     services.project,
+    sla_timers.project,
 ]
 
 Metadata = tuple[tuple[str, str], ...]
@@ -134,18 +142,23 @@ class HospitalSilo:
         )
         return bearer(mint(self.keys[silo], principal, "hospital", utc_now()).bearer)
 
-    async def hear(self, *payloads: Message) -> None:
-        """Apply events of the other silos, in one transaction, as their followers would."""
-        async with self.hearing(*payloads):
+    async def hear(self, *payloads: Message, event_id: UUID | None = None) -> None:
+        """Apply events of the other silos, in one transaction, as their followers would.
+
+        ``event_id`` makes one of them the same as before.
+        """
+        async with self.hearing(*payloads, event_id=event_id):
             pass
 
     @asynccontextmanager
-    async def hearing(self, *payloads: Message) -> AsyncIterator[None]:
+    async def hearing(
+        self, *payloads: Message, event_id: UUID | None = None
+    ) -> AsyncIterator[None]:
         """Apply events of the other silos, and commit on leaving."""
         async with self.database.begin(None) as uow:
             for payload in payloads:
                 metadata = EventMetadata(
-                    id=str(uuid4()),
+                    id=str(event_id or uuid4()),
                     time=timestamp(utc_now()),
                     actor=EventActor(user_id=str(uuid4()), role="EMS_DISPATCHER"),
                 )

@@ -130,6 +130,10 @@ UNUSABLE: list[tuple[dict[str, Any], list[str]]] = [
         [VARIABLES],
     ),
     ({"subject": ""}, ["notification_template.subject"]),
+    (
+        {"template_type": pb.NOTIFICATION_TEMPLATE_TYPE_SMS},
+        ["notification_template.template_type"],
+    ),
 ]
 
 
