@@ -37,7 +37,9 @@ from chassis.session_rows import owned, owner
 from chassis.sql import Statement, compiled
 from chassis.unit_of_work import Rows, UnitOfWork
 
-SENT_WITHIN = timedelta(hours=24)  # what could not be sent by then is of no use to anybody
+EMAIL, EXPIRY = "notification.email", "notification.expiry_seconds"
+# What could not be sent by then is of no use to anybody.
+DEFAULTS: Mapping[str, Any] = {EMAIL: True, EXPIRY: 86_400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +74,19 @@ NEWEST = UUID(int=2**128 - 1)  # no id lies behind it
 class NotificationRows:
     """Statements on ``notification``; made once, beside the tables.
 
-    ``templates`` names the silo's table of templates: its own, or its copies of Center's.
+    ``templates`` and ``settings`` name the silo's tables of templates and configuration: its own,
+    or its copies of Center's.
     """
 
-    def __init__(self, metadata: MetaData, tenant: str | None, *, templates: str) -> None:
+    def __init__(
+        self, metadata: MetaData, tenant: str | None, *, templates: str, settings: str
+    ) -> None:
+        setting = metadata.tables[settings]
+        self._settings = compiled(
+            select(setting.c.key, setting.c.value).where(
+                setting.c.key == any_(bindparam("keys", type_=ARRAY(Text))), setting.c.is_active
+            )
+        )
         template = metadata.tables[templates]
         self._channels = compiled(
             select(template.c.template_type, template.c.is_active).where(
@@ -116,7 +127,10 @@ class NotificationRows:
         """
         if OCCASIONS[notice.template_name].variables != notice.variables.keys():
             raise ValueError(f"{notice.template_name} has other variables")
+        settings = await self._configured(uow)
         channels = await self._open_channels(uow, notice.template_name)
+        if not settings[EMAIL] and Channel.IN_APP in channels:
+            channels = [Channel.IN_APP]
         to = [(recipient, channel) for recipient in recipients for channel in channels]
         if not to:
             return
@@ -130,7 +144,7 @@ class NotificationRows:
             variables=Jsonb(dict(notice.variables)),
             source_event_id=notice.source_event_id,
             at=at,
-            expires_at=notice.expires_at or at + SENT_WITHIN,
+            expires_at=notice.expires_at or at + timedelta(seconds=settings[EXPIRY]),
         )
 
     async def list_newest(
@@ -165,6 +179,10 @@ class NotificationRows:
     ) -> None:
         """Note that a user read these; one that was read before keeps its time."""
         await uow.execute(self._read, tenant=tenant, user=user_id, ids=list(ids), at=at)
+
+    async def _configured(self, uow: UnitOfWork) -> Mapping[str, Any]:
+        set_ones = await uow.all(self._settings, keys=list(DEFAULTS))
+        return {**DEFAULTS, **{row["key"]: row["value"] for row in set_ones}}
 
     async def _open_channels(self, uow: UnitOfWork, template_name: str) -> list[str]:
         """Leave out the channels that operators closed."""

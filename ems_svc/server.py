@@ -21,8 +21,8 @@ from medport.ems.v1 import (
     assignments_pb2_grpc,
     available_trips_pb2_grpc,
     consumers_pb2_grpc,
-    routes_pb2_grpc,
     notifications_pb2_grpc,
+    routes_pb2_grpc,
     service_areas_pb2_grpc,
     sessions_pb2_grpc,
     transport_bids_pb2_grpc,
@@ -68,8 +68,8 @@ from ems_svc.servicers.agencies import AgencyServicer
 from ems_svc.servicers.assignments import AssignmentServicer
 from ems_svc.servicers.available_trips import AvailableTripServicer
 from ems_svc.servicers.consumers import ConsumerServicer
-from ems_svc.servicers.routes import RouteServicer
 from ems_svc.servicers.notifications import NotificationServicer
+from ems_svc.servicers.routes import RouteServicer
 from ems_svc.servicers.service_areas import ServiceAreaServicer
 from ems_svc.servicers.sessions import SessionServicer
 from ems_svc.servicers.transport_bids import BidServicer

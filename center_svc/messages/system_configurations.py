@@ -8,7 +8,7 @@ from medport.center.events.v1 import system_configurations_pb2 as events
 from medport.center.v1 import system_configurations_pb2 as pb
 
 from center_svc.domain.events import SystemConfigurationChanged
-from center_svc.domain.system_configurations import SystemConfiguration
+from center_svc.domain.system_configurations import ConfigurationVersion, SystemConfiguration
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.wire import number
@@ -27,6 +27,16 @@ def system_configuration(value: SystemConfiguration) -> pb.SystemConfiguration:
         updated_by=str(value.updated_by),
         update_time=timestamp(value.updated_at),
         etag=value.etag,
+    )
+
+
+def configuration_version(of: ConfigurationVersion) -> pb.ConfigurationVersion:
+    return pb.ConfigurationVersion(
+        version=of.version,
+        value=ParseDict(of.value, Value()),
+        is_active=of.is_active,
+        updated_by=str(of.updated_by),
+        update_time=timestamp(of.updated_at),
     )
 
 

@@ -8,5 +8,5 @@ from chassis.notification_rows import NotificationRows
 
 TEMPLATES = "notification_template"
 
-rows = NotificationRows(metadata, None, templates=TEMPLATES)
+rows = NotificationRows(metadata, None, templates=TEMPLATES, settings="system_configuration")
 mail = MailRows(metadata, None, users="center_user", templates=TEMPLATES)

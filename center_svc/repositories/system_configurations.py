@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BigInteger, and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from center_svc.domain.system_configurations import SystemConfiguration
+from center_svc.domain.system_configurations import ConfigurationVersion, SystemConfiguration
 from center_svc.tables import system_configuration as table
 from center_svc.tables import system_configuration_version as version
 from chassis.errors import NotFound
@@ -32,6 +32,20 @@ LIST = compiled(
     into=SystemConfiguration,
 )
 
+_BEFORE = bindparam("before", type_=BigInteger)
+_VERSIONS = select(
+    *(version.c[name] for name in ("version", "value", "is_active", "updated_by", "updated_at"))
+).join(table, and_(version.c.configuration_id == table.c.id, _BY_KEY))
+VERSIONS = compiled(
+    _VERSIONS.where(version.c.version < _BEFORE)
+    .order_by(version.c.version.desc())
+    .limit(bindparam("limit")),
+    into=ConfigurationVersion,
+)
+VERSION = compiled(
+    _VERSIONS.where(version.c.version == bindparam("wanted")), into=ConfigurationVersion
+)
+
 
 def each(uow: UnitOfWork) -> AsyncGenerator[SystemConfiguration, None]:
     """Yield every key that was set, one by one."""
@@ -51,6 +65,14 @@ async def lock(uow: UnitOfWork, first: SystemConfiguration) -> SystemConfigurati
     return await uow.one(LOCK, key=first.key)
 
 
+async def hold(uow: UnitOfWork, key: str) -> SystemConfiguration:
+    """Hold the row of a key that was set."""
+    found = await uow.optional(LOCK, key=key)
+    if found is None:
+        raise NotFound(f"configuration {key} was not set", resource="system_configuration", id=key)
+    return found
+
+
 async def save(uow: UnitOfWork, changed: SystemConfiguration) -> None:
     """Write back a row read with ``lock``, and keep this version of it."""
     await uow.execute(SAVE, **_stored(changed))
@@ -66,6 +88,21 @@ async def save(uow: UnitOfWork, changed: SystemConfiguration) -> None:
 
 async def list_by_key(rows: Rows, after: str, limit: int) -> list[SystemConfiguration]:
     return await rows.all(LIST, after=after, limit=limit)
+
+
+async def list_versions(
+    rows: Rows, key: str, *, before: int, limit: int
+) -> list[ConfigurationVersion]:
+    """Return what a key was, newest first, before a version."""
+    return await rows.all(VERSIONS, key=key, before=before, limit=limit)
+
+
+async def get_version(rows: Rows, key: str, wanted: int) -> ConfigurationVersion:
+    found = await rows.optional(VERSION, key=key, wanted=wanted)
+    if found is None:
+        text = f"configuration {key} has no version {wanted}"
+        raise NotFound(text, resource="system_configuration_version", id=f"{key}/{wanted}")
+    return found
 
 
 def _stored(value: SystemConfiguration) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET
 
-from center_svc.domain.system_configurations import ConfigurationValueType
+from center_svc.domain.configuration_keys import ConfigurationValueType
 from center_svc.domain.users import Permission, Role
 from center_svc.tables.shared import metadata
 from chassis.notification_texts import PHI

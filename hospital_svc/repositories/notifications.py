@@ -21,7 +21,7 @@ def _id(id: UUID) -> UUID:
 
 TEMPLATES = "notification_template_copy"
 
-rows = NotificationRows(metadata, TENANT, templates=TEMPLATES)
+rows = NotificationRows(metadata, TENANT, templates=TEMPLATES, settings="system_configuration_copy")
 mail = MailRows(metadata, TENANT, users="hospital_user", templates=TEMPLATES)
 
 WHOM = compiled(

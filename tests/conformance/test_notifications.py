@@ -6,6 +6,7 @@ Run: ``python -m pytest tests/conformance/test_notifications.py``; needs Postgre
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +67,21 @@ async def test_e_mail_leaves_for_the_users_address(silo: Notified) -> None:
     assert recipient == silo.people[user]
     assert "T-1" in str(message["Subject"])
     assert [row[1:3] for row in waiting(silo)] == [("EMAIL", "SENT"), ("IN_APP", "SENT")]
+
+
+async def test_operators_say_whether_e_mail_is_sent_and_for_how_long(silo: Notified) -> None:
+    people = [silo.user() for _ in range(3)]
+    silo.configure("notification.expiry_seconds", "SECONDS", "600")
+    await silo.tell(people[0])
+    waits = "SELECT expires_at - created_at FROM notification WHERE channel = 'EMAIL'"
+    assert silo.sql(waits) == [(timedelta(minutes=10),)]
+    silo.configure("notification.email", "BOOLEAN", "false")
+    await silo.tell(people[1])
+    reset = {"reset_token": "t0ken", "valid_minutes": "60"}
+    await silo.tell(people[2], template_name="password_reset", variables=reset)
+    told = {row[:2] for row in waiting(silo)}
+    assert (people[1], "EMAIL") not in told
+    assert {(people[0], "EMAIL"), (people[1], "IN_APP"), (people[2], "EMAIL")} <= told
 
 
 async def test_nothing_else_can_be_told_than_the_occasions_own_variables(silo: Notified) -> None:

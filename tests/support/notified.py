@@ -103,6 +103,17 @@ class Notified:
                 uow, notice, tenant=self.tenant, recipients=recipients, at=utc_now()
             )
 
+    def configure(self, key: str, type: str, value: str) -> None:
+        """Configure a key as Center does, or as its event leaves it here; ``value`` is JSON."""
+        row = {"key": key, "value_type": type, "value": value, "is_active": True}
+        table = "system_configuration_copy"
+        if self.silo == "center":
+            table = "system_configuration"
+            row |= {"id": uuid4(), "description": "-", "category": "-", "updated_by": uuid4()}
+        row |= {"version": 1}
+        places = ", ".join(["%s"] * len(row))
+        self.sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608 - ours
+
     def sql(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(superuser_of(self.dsn), autocommit=True) as connection:
             cursor = connection.execute(text.encode(), parameters or None)

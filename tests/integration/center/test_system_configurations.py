@@ -71,6 +71,53 @@ async def test_each_change_is_a_version_that_every_silo_hears_of(silo: Center) -
     assert [each.key for each in listed.configurations] == [KEY]
 
 
+async def test_each_version_says_who_made_it_so_and_can_come_back(silo: Center) -> None:
+    admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
+    other = await silo.coordinator("CONFIGURATION_WRITE")
+    await change(silo, admin, setting("1.3"))
+    await change(silo, other, setting("1.4", is_inactive=True))
+    now = await change(silo, admin, setting("1.5"))
+
+    async def versions(**asked: Any) -> pb.ListConfigurationVersionsResponse:
+        request = pb.ListConfigurationVersionsRequest(key=KEY, **asked)
+        return await stub.ListConfigurationVersions(request, metadata=other)
+
+    def said(found: pb.ListConfigurationVersionsResponse) -> list[tuple[int, str, bool]]:
+        return [(each.version, each.value.string_value, each.is_active) for each in found.versions]
+
+    first = await versions(page_size=2)
+    rest = await versions(page_size=2, page_token=first.next_page_token)
+    assert said(first) + said(rest) == [(3, "1.5", True), (2, "1.4", False), (1, "1.3", True)]
+    assert first.versions[1].updated_by != first.versions[0].updated_by == now.updated_by
+    unset = pb.ListConfigurationVersionsRequest(key=CONFIRM)
+    missing = stub.ListConfigurationVersions(unset, metadata=other)
+    assert await refusal(missing) is grpc.StatusCode.NOT_FOUND
+
+    def restoring(version: int, etag: str = "") -> Any:
+        request = pb.RestoreConfigurationRequest(
+            key=KEY, version=version, etag=etag, request_id=str(uuid4())
+        )
+        return stub.RestoreConfiguration(request, metadata=other)
+
+    back = (await restoring(2, now.etag)).configuration
+    assert (back.version, back.value.string_value, back.is_active) == (4, "1.4", False)
+    assert await refusal(restoring(1, now.etag)) is grpc.StatusCode.ABORTED
+    assert await refusal(restoring(9)) is grpc.StatusCode.NOT_FOUND
+    assert silo.events()[-1] == f"SystemConfigurationChanged system_configurations/{back.id} 4"
+    denied = await silo.coordinator("TOGGLE_WRITE")
+    request = pb.RestoreConfigurationRequest(key=KEY, version=1, request_id=str(uuid4()))
+    call = stub.RestoreConfiguration(request, metadata=denied)
+    assert await refusal(call) is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_value_keeps_its_type(silo: Center) -> None:
+    admin = await silo.login()
+    no = await change(silo, admin, setting(False, key="notification.email"))
+    hour = await change(silo, admin, setting(3600.0, key="notification.expiry_seconds"))
+    assert no.value.WhichOneof("kind") == "bool_value"
+    assert (hour.value.number_value, hour.value_type) == (3600, pb.CONFIGURATION_VALUE_TYPE_SECONDS)
+
+
 async def test_awards_are_confirmed_by_hand_where_it_is_set(silo: Center) -> None:
     admin, agency = await silo.login(), f"{CONFIRM}.{uuid4()}"
     everybody = await change(silo, admin, setting("manual", key=CONFIRM))
@@ -88,31 +135,35 @@ async def test_first_changes_at_once_follow_one_another(silo: Center) -> None:
     assert len({each.id for each in changed}) == 1
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        setting(key="invented.key"),
-        setting(key="NOT A KEY"),
-        setting("0.5"),
-        setting("NaN"),
-        setting("Infinity"),
-        setting("one"),
-        setting(1.3),
-        setting(True),
-        setting("1." + "0" * 40),
-        setting("sometimes", key=CONFIRM),
-        setting(True, key=CONFIRM),
-        setting("manual", key=f"{CONFIRM}.{uuid4().hex}"),
-        setting("1.3", key=f"{KEY}.{uuid4()}"),
-        pb.SetConfigurationRequest(key=KEY, request_id=str(uuid4())),
-    ],
-)
-async def test_what_the_silos_do_not_know_is_refused(
-    silo: Center, bad: pb.SetConfigurationRequest
-) -> None:
+BAD = [
+    setting(key="invented.key"),
+    setting(key="NOT A KEY"),
+    setting("0.5"),
+    setting("NaN"),
+    setting("Infinity"),
+    setting("one"),
+    setting(1.3),
+    setting(True),
+    setting("1." + "0" * 40),
+    setting("sometimes", key=CONFIRM),
+    setting("false", key="notification.email"),
+    setting(1.0, key="notification.email"),
+    setting("3600", key="notification.expiry_seconds"),
+    setting(3600.5, key="notification.expiry_seconds"),
+    setting(299.0, key="notification.expiry_seconds"),
+    setting(True, key="notification.expiry_seconds"),
+    setting(True, key=CONFIRM),
+    setting("manual", key=f"{CONFIRM}.{uuid4().hex}"),
+    setting("1.3", key=f"{KEY}.{uuid4()}"),
+    pb.SetConfigurationRequest(key=KEY, request_id=str(uuid4())),
+]
+
+
+async def test_what_the_silos_do_not_know_is_refused(silo: Center) -> None:
     admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
-    call = stub.SetConfiguration(bad, metadata=admin)
-    assert await refusal(call) is grpc.StatusCode.INVALID_ARGUMENT
+    for bad in BAD:
+        call = stub.SetConfiguration(bad, metadata=admin)
+        assert await refusal(call) is grpc.StatusCode.INVALID_ARGUMENT, bad
     assert silo.sql("SELECT count(*) FROM system_configuration") == [(0,)]
 
 

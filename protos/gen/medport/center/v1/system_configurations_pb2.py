@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-medport/center/v1/system_configurations.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xf4\x02\n\x13SystemConfiguration\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x43\n\nvalue_type\x18\x03 \x01(\x0e\x32).medport.center.v1.ConfigurationValueTypeB\x04\xe2\x41\x01\x03\x12+\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61tegory\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tis_active\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nupdated_by\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"K\n\x17GetConfigurationRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\"_\n\x18GetConfigurationResponse\x12\x43\n\rconfiguration\x18\x01 \x01(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03\"]\n\x19ListConfigurationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"\x81\x01\n\x1aListConfigurationsResponse\x12\x44\n\x0e\x63onfigurations\x18\x01 \x03(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xd6\x01\n\x17SetConfigurationRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x19\n\x0bis_inactive\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x19\n\x04\x65tag\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"_\n\x18SetConfigurationResponse\x12\x43\n\rconfiguration\x18\x01 \x01(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03*\xfd\x01\n\x16\x43onfigurationValueType\x12(\n$CONFIGURATION_VALUE_TYPE_UNSPECIFIED\x10\x00\x12$\n CONFIGURATION_VALUE_TYPE_BOOLEAN\x10\x01\x12$\n CONFIGURATION_VALUE_TYPE_INTEGER\x10\x02\x12$\n CONFIGURATION_VALUE_TYPE_DECIMAL\x10\x03\x12$\n CONFIGURATION_VALUE_TYPE_SECONDS\x10\x04\x12!\n\x1d\x43ONFIGURATION_VALUE_TYPE_TEXT\x10\x05\x32\x99\x03\n\x14\x43onfigurationService\x12|\n\x10GetConfiguration\x12*.medport.center.v1.GetConfigurationRequest\x1a+.medport.center.v1.GetConfigurationResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12\x82\x01\n\x12ListConfigurations\x12,.medport.center.v1.ListConfigurationsRequest\x1a-.medport.center.v1.ListConfigurationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12~\n\x10SetConfiguration\x12*.medport.center.v1.SetConfigurationRequest\x1a+.medport.center.v1.SetConfigurationResponse\"\x11\x90\x02\x02\xca\xd5\"\n\x12\x08\n\x02\x08\t\x10\x06\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-medport/center/v1/system_configurations.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\"\xf4\x02\n\x13SystemConfiguration\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x43\n\nvalue_type\x18\x03 \x01(\x0e\x32).medport.center.v1.ConfigurationValueTypeB\x04\xe2\x41\x01\x03\x12+\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61tegory\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tis_active\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nupdated_by\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"K\n\x17GetConfigurationRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\"_\n\x18GetConfigurationResponse\x12\x43\n\rconfiguration\x18\x01 \x01(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03\"]\n\x19ListConfigurationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"\x81\x01\n\x1aListConfigurationsResponse\x12\x44\n\x0e\x63onfigurations\x18\x01 \x03(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xd6\x01\n\x17SetConfigurationRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x19\n\x0bis_inactive\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x19\n\x04\x65tag\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"_\n\x18SetConfigurationResponse\x12\x43\n\rconfiguration\x18\x01 \x01(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03\"\xc4\x01\n\x14\x43onfigurationVersion\x12\x15\n\x07version\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x03\x12\x17\n\tis_active\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x18\n\nupdated_by\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x96\x01\n ListConfigurationVersionsRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"\x83\x01\n!ListConfigurationVersionsResponse\x12?\n\x08versions\x18\x01 \x03(\x0b\x32\'.medport.center.v1.ConfigurationVersionB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xaa\x01\n\x1bRestoreConfigurationRequest\x12\x30\n\x03key\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,99}$\x12\x1c\n\x07version\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x19\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"c\n\x1cRestoreConfigurationResponse\x12\x43\n\rconfiguration\x18\x01 \x01(\x0b\x32&.medport.center.v1.SystemConfigurationB\x04\xe2\x41\x01\x03*\xfd\x01\n\x16\x43onfigurationValueType\x12(\n$CONFIGURATION_VALUE_TYPE_UNSPECIFIED\x10\x00\x12$\n CONFIGURATION_VALUE_TYPE_BOOLEAN\x10\x01\x12$\n CONFIGURATION_VALUE_TYPE_INTEGER\x10\x02\x12$\n CONFIGURATION_VALUE_TYPE_DECIMAL\x10\x03\x12$\n CONFIGURATION_VALUE_TYPE_SECONDS\x10\x04\x12!\n\x1d\x43ONFIGURATION_VALUE_TYPE_TEXT\x10\x05\x32\xc0\x05\n\x14\x43onfigurationService\x12|\n\x10GetConfiguration\x12*.medport.center.v1.GetConfigurationRequest\x1a+.medport.center.v1.GetConfigurationResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12\x82\x01\n\x12ListConfigurations\x12,.medport.center.v1.ListConfigurationsRequest\x1a-.medport.center.v1.ListConfigurationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12~\n\x10SetConfiguration\x12*.medport.center.v1.SetConfigurationRequest\x1a+.medport.center.v1.SetConfigurationResponse\"\x11\x90\x02\x02\xca\xd5\"\n\x12\x08\n\x02\x08\t\x10\x06\x18\x02\x12\x97\x01\n\x19ListConfigurationVersions\x12\x33.medport.center.v1.ListConfigurationVersionsRequest\x1a\x34.medport.center.v1.ListConfigurationVersionsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12\x8a\x01\n\x14RestoreConfiguration\x12..medport.center.v1.RestoreConfigurationRequest\x1a/.medport.center.v1.RestoreConfigurationResponse\"\x11\x90\x02\x02\xca\xd5\"\n\x12\x08\n\x02\x08\t\x10\x06\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -82,14 +82,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETCONFIGURATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_SETCONFIGURATIONRESPONSE'].fields_by_name['configuration']._loaded_options = None
   _globals['_SETCONFIGURATIONRESPONSE'].fields_by_name['configuration']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['version']._loaded_options = None
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['version']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['value']._loaded_options = None
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['value']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['is_active']._loaded_options = None
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['is_active']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['updated_by']._loaded_options = None
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['updated_by']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['update_time']._loaded_options = None
+  _globals['_CONFIGURATIONVERSION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['key']._serialized_options = b'\342A\001\002\272H\034r\0322\030^[a-z][a-z0-9_.-]{0,99}$'
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE'].fields_by_name['versions']._loaded_options = None
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE'].fields_by_name['versions']._serialized_options = b'\342A\001\003'
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['key']._serialized_options = b'\342A\001\002\272H\034r\0322\030^[a-z][a-z0-9_.-]{0,99}$'
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESTORECONFIGURATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_RESTORECONFIGURATIONRESPONSE'].fields_by_name['configuration']._loaded_options = None
+  _globals['_RESTORECONFIGURATIONRESPONSE'].fields_by_name['configuration']._serialized_options = b'\342A\001\003'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetConfiguration']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetConfiguration']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\010\t\020\006'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['ListConfigurations']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['ListConfigurations']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\010\t\020\006'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['SetConfiguration']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['SetConfiguration']._serialized_options = b'\220\002\002\312\325\"\n\022\010\n\002\010\t\020\006\030\002'
-  _globals['_CONFIGURATIONVALUETYPE']._serialized_start=1316
-  _globals['_CONFIGURATIONVALUETYPE']._serialized_end=1569
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['ListConfigurationVersions']._loaded_options = None
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['ListConfigurationVersions']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\010\t\020\006'
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['RestoreConfiguration']._loaded_options = None
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['RestoreConfiguration']._serialized_options = b'\220\002\002\312\325\"\n\022\010\n\002\010\t\020\006\030\002'
+  _globals['_CONFIGURATIONVALUETYPE']._serialized_start=2076
+  _globals['_CONFIGURATIONVALUETYPE']._serialized_end=2329
   _globals['_SYSTEMCONFIGURATION']._serialized_start=226
   _globals['_SYSTEMCONFIGURATION']._serialized_end=598
   _globals['_GETCONFIGURATIONREQUEST']._serialized_start=600
@@ -104,6 +138,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETCONFIGURATIONREQUEST']._serialized_end=1216
   _globals['_SETCONFIGURATIONRESPONSE']._serialized_start=1218
   _globals['_SETCONFIGURATIONRESPONSE']._serialized_end=1313
-  _globals['_CONFIGURATIONSERVICE']._serialized_start=1572
-  _globals['_CONFIGURATIONSERVICE']._serialized_end=1981
+  _globals['_CONFIGURATIONVERSION']._serialized_start=1316
+  _globals['_CONFIGURATIONVERSION']._serialized_end=1512
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST']._serialized_start=1515
+  _globals['_LISTCONFIGURATIONVERSIONSREQUEST']._serialized_end=1665
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE']._serialized_start=1668
+  _globals['_LISTCONFIGURATIONVERSIONSRESPONSE']._serialized_end=1799
+  _globals['_RESTORECONFIGURATIONREQUEST']._serialized_start=1802
+  _globals['_RESTORECONFIGURATIONREQUEST']._serialized_end=1972
+  _globals['_RESTORECONFIGURATIONRESPONSE']._serialized_start=1974
+  _globals['_RESTORECONFIGURATIONRESPONSE']._serialized_end=2073
+  _globals['_CONFIGURATIONSERVICE']._serialized_start=2332
+  _globals['_CONFIGURATIONSERVICE']._serialized_end=3036
 # @@protoc_insertion_point(module_scope)

@@ -236,7 +236,8 @@ class SetConfigurationRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """What is configured; one of the keys that the silos know: routing.road_factor, award.confirm
-    (automatic or manual), or award.confirm.{agency_id} for one agency.
+    (automatic or manual) or award.confirm.{agency_id} for one agency, location.retention_days,
+    phi.retention_days, notification.email, notification.expiry_seconds.
     """
     is_inactive: _builtins.bool
     """Fall back to the default in the code, and keep the value for later."""
@@ -288,3 +289,161 @@ class SetConfigurationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetConfigurationResponse: _TypeAlias = SetConfigurationResponse  # noqa: Y015
+
+@_typing.final
+class ConfigurationVersion(_message.Message):
+    """What a key was from a moment on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    UPDATED_BY_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Counts from 1."""
+    is_active: _builtins.bool
+    """Whether it applied; otherwise the default in the code did."""
+    updated_by: _builtins.str
+    """The center user who made it so."""
+    @_builtins.property
+    def value(self) -> _struct_pb2.Value:
+        """The value."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        value: _struct_pb2.Value | None = ...,
+        is_active: _builtins.bool = ...,
+        updated_by: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_active", b"is_active", "update_time", b"update_time", "updated_by", b"updated_by", "value", b"value", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigurationVersion: _TypeAlias = ConfigurationVersion  # noqa: Y015
+
+@_typing.final
+class ListConfigurationVersionsRequest(_message.Message):
+    """Asks for a page of what a key was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """What is configured."""
+    page_size: _builtins.int
+    """Most versions of the page: 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty: the first page."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConfigurationVersionsRequest: _TypeAlias = ListConfigurationVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListConfigurationVersionsResponse(_message.Message):
+    """A page of what a key was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last one."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationVersion]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___ConfigurationVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConfigurationVersionsResponse: _TypeAlias = ListConfigurationVersionsResponse  # noqa: Y015
+
+@_typing.final
+class RestoreConfigurationRequest(_message.Message):
+    """Names the version to come back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """What is configured."""
+    version: _builtins.int
+    """The version whose value and activity come back."""
+    etag: _builtins.str
+    """Restore only if nothing changed since; empty: anyway."""
+    request_id: _builtins.str
+    """Makes a repeat of this request harmless."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        version: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "key", b"key", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreConfigurationRequest: _TypeAlias = RestoreConfigurationRequest  # noqa: Y015
+
+@_typing.final
+class RestoreConfigurationResponse(_message.Message):
+    """The value as it stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIGURATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def configuration(self) -> Global___SystemConfiguration:
+        """The value."""
+
+    def __init__(
+        self,
+        *,
+        configuration: Global___SystemConfiguration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreConfigurationResponse: _TypeAlias = RestoreConfigurationResponse  # noqa: Y015

@@ -50,6 +50,16 @@ class ConfigurationServiceStub:
                 request_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationRequest.SerializeToString,
                 response_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationResponse.FromString,
                 _registered_method=True)
+        self.ListConfigurationVersions = channel.unary_unary(
+                '/medport.center.v1.ConfigurationService/ListConfigurationVersions',
+                request_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsResponse.FromString,
+                _registered_method=True)
+        self.RestoreConfiguration = channel.unary_unary(
+                '/medport.center.v1.ConfigurationService/RestoreConfiguration',
+                request_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationRequest.SerializeToString,
+                response_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationResponse.FromString,
+                _registered_method=True)
 
 
 class ConfigurationServiceServicer:
@@ -84,6 +94,25 @@ class ConfigurationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConfigurationVersions(self, request, context):
+        """Lists what a key was, who made it so and when, newest first.
+
+        Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; NOT_FOUND for a key that was never set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreConfiguration(self, request, context):
+        """Sets a key to what an earlier version was, as a new version.
+
+        Errors: INVALID_ARGUMENT if the key does not take that value any more; NOT_FOUND; ABORTED
+        `ETAG_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConfigurationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +130,16 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.SetConfiguration,
                     request_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationRequest.FromString,
                     response_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationResponse.SerializeToString,
+            ),
+            'ListConfigurationVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConfigurationVersions,
+                    request_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsResponse.SerializeToString,
+            ),
+            'RestoreConfiguration': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreConfiguration,
+                    request_deserializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationRequest.FromString,
+                    response_serializer=medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -185,6 +224,60 @@ class ConfigurationService:
             '/medport.center.v1.ConfigurationService/SetConfiguration',
             medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationRequest.SerializeToString,
             medport_dot_center_dot_v1_dot_system__configurations__pb2.SetConfigurationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConfigurationVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.ConfigurationService/ListConfigurationVersions',
+            medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_system__configurations__pb2.ListConfigurationVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreConfiguration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.center.v1.ConfigurationService/RestoreConfiguration',
+            medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationRequest.SerializeToString,
+            medport_dot_center_dot_v1_dot_system__configurations__pb2.RestoreConfigurationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,17 @@ class ConfigurationServiceStub:
     Errors: INVALID_ARGUMENT for an unknown key, or a value of another type or out of range;
     ABORTED `ETAG_MISMATCH`.
     """
+    ListConfigurationVersions: _grpc.UnaryUnaryMultiCallable[_system_configurations_pb2.ListConfigurationVersionsRequest, _system_configurations_pb2.ListConfigurationVersionsResponse]
+    """Lists what a key was, who made it so and when, newest first.
+
+    Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; NOT_FOUND for a key that was never set.
+    """
+    RestoreConfiguration: _grpc.UnaryUnaryMultiCallable[_system_configurations_pb2.RestoreConfigurationRequest, _system_configurations_pb2.RestoreConfigurationResponse]
+    """Sets a key to what an earlier version was, as a new version.
+
+    Errors: INVALID_ARGUMENT if the key does not take that value any more; NOT_FOUND; ABORTED
+    `ETAG_MISMATCH`.
+    """
 
 @_typing.type_check_only
 class ConfigurationServiceAsyncStub(ConfigurationServiceStub):
@@ -70,6 +81,17 @@ class ConfigurationServiceAsyncStub(ConfigurationServiceStub):
 
     Errors: INVALID_ARGUMENT for an unknown key, or a value of another type or out of range;
     ABORTED `ETAG_MISMATCH`.
+    """
+    ListConfigurationVersions: _aio.UnaryUnaryMultiCallable[_system_configurations_pb2.ListConfigurationVersionsRequest, _system_configurations_pb2.ListConfigurationVersionsResponse]  # type: ignore[assignment]
+    """Lists what a key was, who made it so and when, newest first.
+
+    Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; NOT_FOUND for a key that was never set.
+    """
+    RestoreConfiguration: _aio.UnaryUnaryMultiCallable[_system_configurations_pb2.RestoreConfigurationRequest, _system_configurations_pb2.RestoreConfigurationResponse]  # type: ignore[assignment]
+    """Sets a key to what an earlier version was, as a new version.
+
+    Errors: INVALID_ARGUMENT if the key does not take that value any more; NOT_FOUND; ABORTED
+    `ETAG_MISMATCH`.
     """
 
 class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +129,29 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for an unknown key, or a value of another type or out of range;
         ABORTED `ETAG_MISMATCH`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConfigurationVersions(
+        self,
+        request: _system_configurations_pb2.ListConfigurationVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_configurations_pb2.ListConfigurationVersionsResponse, _abc.Awaitable[_system_configurations_pb2.ListConfigurationVersionsResponse]]:
+        """Lists what a key was, who made it so and when, newest first.
+
+        Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; NOT_FOUND for a key that was never set.
+        """
+
+    @_abc_1.abstractmethod
+    def RestoreConfiguration(
+        self,
+        request: _system_configurations_pb2.RestoreConfigurationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_configurations_pb2.RestoreConfigurationResponse, _abc.Awaitable[_system_configurations_pb2.RestoreConfigurationResponse]]:
+        """Sets a key to what an earlier version was, as a new version.
+
+        Errors: INVALID_ARGUMENT if the key does not take that value any more; NOT_FOUND; ABORTED
+        `ETAG_MISMATCH`.
         """
 
 def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
