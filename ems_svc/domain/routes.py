@@ -23,6 +23,16 @@ class RouteState(FailedPrecondition):
     reason = "ROUTE_STATE"
 
 
+class FeatureDisabled(FailedPrecondition):
+    """Center has the optimisation of routes off for the agency."""
+
+    reason = "FEATURE_DISABLED"
+
+    def __init__(self) -> None:
+        name = "route_optimization"
+        super().__init__(f"{name} is not on for the agency", feature_name=name)
+
+
 class RouteType(StrEnum):
     OPTIMIZED = "OPTIMIZED"
     STANDARD = "STANDARD"

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 
 from chassis.copies import Copies
 from chassis.sql import compiled
+from chassis.toggle_rows import FeatureToggles
 from chassis.unit_of_work import Rows
 from ems_svc.domain.distances import ROAD_FACTOR
 from ems_svc.domain.unit_locations import LOCATION_RETENTION
@@ -25,6 +26,7 @@ NOTIFICATION_TEMPLATES = Copies(
     _template,
     "notification_templates/" + _template.c.template_name + "/" + _template.c.template_type,
 )
+FEATURES = FeatureToggles(_toggle)
 EVERY = (FEATURE_TOGGLES, SYSTEM_CONFIGURATIONS, NOTIFICATION_TEMPLATES)
 # The longest key that is set decides: one agency's own before everybody's.
 VALUE = compiled(
@@ -57,3 +59,8 @@ async def confirms_by_hand(rows: Rows, agency_id: UUID) -> bool:
     """
     row = await rows.optional(VALUE, keys=["award.confirm", f"award.confirm.{agency_id}"])
     return row is not None and row["value"] == "manual"
+
+
+async def optimises_routes(rows: Rows, agency_id: UUID, user_id: UUID) -> bool:
+    """Tell whether the feature ``route_optimization`` is on for them."""
+    return await FEATURES.is_on(rows, "route_optimization", agency_id, user_id)

@@ -87,7 +87,10 @@ class RouteServicer(rpc.RouteServiceServicer):
         self, request: pb.OptimizeRouteRequest, context: object
     ) -> pb.OptimizeRouteResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.route_id)
-        known = await routes.get(self._database.read(agency_id), agency_id, id)
+        rows = self._database.read(agency_id)
+        if not await center_copies.optimises_routes(rows, agency_id, auth.caller().user_id):
+            raise rules.FeatureDisabled
+        known = await routes.get(rows, agency_id, id)
         # It takes some time: neither the others' calls nor the row wait for it.
         stops = await asyncio.to_thread(known.shortened)
 

@@ -16,6 +16,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from medport.center.v1 import feature_toggles_pb2 as pb
 from medport.center.v1 import feature_toggles_pb2_grpc as rpc
 
+from center_svc.bootstrap import turn_features_on
 from tests.support.center_silo import Center, Metadata, center, refusal
 from tests.support.hospital_silo import refused
 
@@ -128,6 +129,18 @@ async def test_it_is_on_for_targets_and_for_the_organisations_of_the_rollout(
     now = await switches.turn(NAME, on=True)
     full = switches.update(now, "rollout_percent", rollout_percent=100)
     assert (await refused(full)).fields == ["feature_toggle.rollout_percent"]
+
+
+async def test_a_new_mesh_begins_with_its_features_on_and_leaves_them_to_operators(
+    silo: Center, switches: Switches
+) -> None:
+    await turn_features_on(silo.dsn)
+    assert await switches.is_on(NAME, organization_id=str(uuid4())) == [True]
+    await switches.turn(NAME, on=False)
+    await turn_features_on(silo.dsn)
+    assert await switches.is_on(NAME, organization_id=str(uuid4())) == [False]
+    [event, _] = silo.events()
+    assert event.startswith("FeatureToggleChanged")
 
 
 UNUSABLE: list[dict[str, Any]] = [

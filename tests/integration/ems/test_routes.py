@@ -11,9 +11,10 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from medport.center.events.v1.feature_toggles_pb2 import FeatureToggleChanged
 from medport.ems.v1 import routes_pb2 as pb
 
-from tests.support.ems_silo import ALTOONA, PITTSBURGH, Agency, EmsSilo
+from tests.support.ems_silo import ALTOONA, PITTSBURGH, Agency, EmsSilo, ems_silo
 from tests.support.hospital_news import Trip
 from tests.support.hospital_silo import refused
 
@@ -27,7 +28,12 @@ BASE, PICKUP, DROPOFF = (
 
 @pytest.fixture
 async def swift(silo: EmsSilo) -> Agency:
+    await silo.hear(a_toggle(is_enabled=True, rollout_percent=100))
     return await silo.agency(radius_miles=0)
+
+
+def a_toggle(version: int = 1, **values: Any) -> FeatureToggleChanged:
+    return FeatureToggleChanged(feature_name="route_optimization", version=version, **values)
 
 
 def stop(kind: pb.RouteStopKind.ValueType, place: Any = None, **changes: Any) -> pb.EmsRouteStop:
@@ -191,3 +197,31 @@ async def test_another_agencys_route_does_not_exist(silo: EmsSilo, swift: Agency
     assert answer.code == Code.NOT_FOUND
     theirs = Agency(silo, rival.id, rival.dispatcher, rival.admin)
     assert (await refused(verb(theirs, "Activate", routes[0]))).code == Code.NOT_FOUND
+
+
+async def test_routes_are_optimised_where_the_feature_is_on(silo: EmsSilo, swift: Agency) -> None:
+    route = await plan(swift, stop(BASE, ALTOONA), stop(PICKUP, PITTSBURGH))
+    ours = {"target_organizations": [str(swift.id)], "rollout_percent": 0}
+    await silo.hear(a_toggle(3, is_enabled=True, rollout_percent=0))
+    off = await refused(verb(swift, "Optimize", route))
+    assert (off.code, off.reason) == (Code.FAILED_PRECONDITION, "FEATURE_DISABLED")
+    assert off.facts["feature_name"] == "route_optimization"
+    await silo.hear(a_toggle(2, is_enabled=True, rollout_percent=100))  # older: changes nothing
+    assert (await refused(verb(swift, "Optimize", route))).reason == "FEATURE_DISABLED"
+    await silo.hear(a_toggle(4, is_enabled=True, **ours))
+    route = await verb(swift, "Optimize", route)
+    await silo.hear(a_toggle(5, is_enabled=False, **ours))
+    assert (await refused(verb(swift, "Optimize", route))).reason == "FEATURE_DISABLED"
+
+
+async def test_the_last_good_copy_outlives_a_cold_start_without_center(ems_database: str) -> None:
+    """``ems_silo`` runs with Center away, now and after the restart."""
+    async with ems_silo(ems_database) as before:
+        unheard = await before.agency("Unheard", radius_miles=0)
+        route = await plan(unheard, stop(BASE, ALTOONA), stop(PICKUP, PITTSBURGH))
+        assert (await refused(verb(unheard, "Optimize", route))).reason == "FEATURE_DISABLED"
+        await before.hear(a_toggle(is_enabled=True, rollout_percent=100))
+    async with ems_silo(ems_database) as after:
+        heard = Agency(after, unheard.id, unheard.dispatcher, unheard.admin)
+        optimised = await verb(heard, "Optimize", route)
+    assert optimised.route_type == pb.ROUTE_TYPE_OPTIMIZED

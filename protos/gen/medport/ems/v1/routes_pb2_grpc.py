@@ -124,7 +124,10 @@ class RouteServiceServicer:
         stops that may move, beyond that a short one, never longer than it was. A BASE at either end stays
         there; every pickup comes before its drop-off.
 
-        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `ROUTE_STATE`; ABORTED `ETAG_MISMATCH`.
+        For agencies for which Center has the feature route_optimization on.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `FEATURE_DISABLED`, `ROUTE_STATE`;
+        ABORTED `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,10 @@ class RouteServiceStub:
     stops that may move, beyond that a short one, never longer than it was. A BASE at either end stays
     there; every pickup comes before its drop-off.
 
-    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `ROUTE_STATE`; ABORTED `ETAG_MISMATCH`.
+    For agencies for which Center has the feature route_optimization on.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `FEATURE_DISABLED`, `ROUTE_STATE`;
+    ABORTED `ETAG_MISMATCH`.
     """
     ActivateRoute: _grpc.UnaryUnaryMultiCallable[_routes_pb2.ActivateRouteRequest, _routes_pb2.ActivateRouteResponse]
     """Puts a draft to use.
@@ -110,7 +113,10 @@ class RouteServiceAsyncStub(RouteServiceStub):
     stops that may move, beyond that a short one, never longer than it was. A BASE at either end stays
     there; every pickup comes before its drop-off.
 
-    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `ROUTE_STATE`; ABORTED `ETAG_MISMATCH`.
+    For agencies for which Center has the feature route_optimization on.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `FEATURE_DISABLED`, `ROUTE_STATE`;
+    ABORTED `ETAG_MISMATCH`.
     """
     ActivateRoute: _aio.UnaryUnaryMultiCallable[_routes_pb2.ActivateRouteRequest, _routes_pb2.ActivateRouteResponse]  # type: ignore[assignment]
     """Puts a draft to use.
@@ -187,7 +193,10 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         stops that may move, beyond that a short one, never longer than it was. A BASE at either end stays
         there; every pickup comes before its drop-off.
 
-        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `ROUTE_STATE`; ABORTED `ETAG_MISMATCH`.
+        For agencies for which Center has the feature route_optimization on.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `FEATURE_DISABLED`, `ROUTE_STATE`;
+        ABORTED `ETAG_MISMATCH`.
         """
 
     @_abc_1.abstractmethod
