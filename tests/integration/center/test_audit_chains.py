@@ -1,7 +1,8 @@
 """The trail is searched, sent whole, and found out when its owner tampers with it.
 
 Each tampering is the owner's, whom no grant binds. ``test_each_tampering_is_found`` is red when
-``follow`` compares nothing, and for its cut chains when ``ChainEnd.is_at`` says yes.
+``follow`` compares nothing, and for its cut chains when ``ChainEnd.is_at`` says yes; the rewritten
+chain when ``STANDS`` asks for a place without its hash.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import audit_entries_pb2 as ems
 from medport.hospital.events.v1 import audit_entries_pb2 as hospital
 
+from center_svc.repositories import audit_chains
 from center_svc.servicers import audit_log
 from chassis.clock import timestamp
+from chassis.vocabulary import Silo
 from tests.integration.center.test_audit_log import audited
 from tests.support.center_events import NOON, apply, database_on
 from tests.support.center_silo import Center, Metadata, center, refusal
@@ -115,6 +118,21 @@ async def test_a_chain_that_was_made_to_fit_is_found_from_a_place_kept_elsewhere
     assert (await verified(silo, admin)).is_complete  # looked at by itself it is whole
     assert (await verified(silo, admin, kept)).fault == LOST
     await told(silo, uuid4(), COUNT, COUNT + 3)
+    assert (await verified(silo, admin, kept)).fault == LOST
+
+
+async def test_a_chain_that_was_rewritten_from_its_beginning_is_found(silo: Center) -> None:
+    _, admin = await told(silo, uuid4()), await silo.login()
+    kept = (await verified(silo, admin)).checked_until
+    silo.sql("UPDATE audit_log SET reason = 'NONE' WHERE source_silo = 'HOSPITAL'")
+    async with database_on(silo.dsn) as database:
+        rows, previous = database.read(None), bytes(32)
+        every = {"after": 0, "last": kept.chain_position, "fetch": COUNT}
+        for entry in await audit_chains.list_stretch(rows, Silo.HOSPITAL, **every):
+            previous = entry.link(previous)
+            silo.sql("UPDATE audit_log SET chain_hash = %s WHERE id = %s", previous, entry.id)
+    silo.sql(FITTED)
+    assert (await verified(silo, admin)).is_complete
     assert (await verified(silo, admin, kept)).fault == LOST
 
 

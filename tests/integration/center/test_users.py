@@ -18,6 +18,7 @@ from medport.common.v1.vocabulary_pb2 import SILO_CENTER
 from tests.support.center_silo import ADMIN, Center, center, refusal
 from tests.support.front_desk import PASSWORD, bearer
 from tests.support.guarded import detail
+from tests.support.waiting import until
 
 NEXT = "next horse battery staple"
 EMAIL = "clerk@center.example"
@@ -105,6 +106,11 @@ async def test_a_clerk_comes_is_trusted_and_leaves(silo: Center) -> None:
     ]
 
 
+async def is_mailed(silo: Center) -> bool:
+    mails = "SELECT channel, state FROM notification WHERE template_name = 'password_reset'"
+    return silo.sql(mails) == [("EMAIL", "QUEUED")]
+
+
 async def test_somebody_always_administers(silo: Center) -> None:
     users, admin = users_pb2_grpc.UserServiceStub(silo.channel), await silo.login()
     found = pb.ListUsersRequest(filter=pb.CenterUserFilter(roles=[BOSS], email_prefix="ADMIN@"))
@@ -124,3 +130,10 @@ async def test_somebody_always_administers(silo: Center) -> None:
     for wrong in ({"role": 0}, {"permissions": [0]}, {"permissions": [AUDIT, AUDIT]}):
         created = users.CreateUser(clerk(**wrong), metadata=admin)
         assert await refusal(created) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_who_forgot_the_password_is_sent_a_token(silo: Center) -> None:
+    users = users_pb2_grpc.UserServiceStub(silo.channel)
+    forgotten = pb.RequestPasswordResetRequest(email=ADMIN, request_id=str(uuid4()))
+    await users.RequestPasswordReset(forgotten)
+    await until(lambda: is_mailed(silo))

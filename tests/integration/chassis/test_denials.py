@@ -1,7 +1,6 @@
 """Who came in, who left and who was kept out is in the trail, with where they came from.
 
-Red when the guard of denials is left out, when ``x-forwarded-for`` is believed without proof, and
-when a failed login writes its row before it answers.
+Red when the guard of denials is left out, and when ``x-forwarded-for`` is believed without proof.
 """
 
 from __future__ import annotations
