@@ -120,7 +120,8 @@ async def test_a_coordinator_cancels_only_with_the_permission_to_override(mercy:
     may = mercy.silo.user_of("center", "CENTER_COORDINATOR", None, "TRIP_OVERRIDE")
     await mercy.silo.trips.CancelTransportRequest(mercy.cancellation(trip), metadata=may)
     kinds = mercy.silo.sql(
-        "SELECT actor_kind FROM audit_entry WHERE action = 'CancelTransportRequest'"
+        "SELECT actor_kind FROM audit_entry"
+        " WHERE action = 'CancelTransportRequest' AND outcome = 'ALLOWED'"
     )
     assert kinds == [("CENTER_USER",)]
 
