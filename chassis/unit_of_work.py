@@ -10,6 +10,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 from psycopg import AsyncConnection, AsyncCursor, Error
+from psycopg.pq import PipelineStatus
 
 from chassis import call, consistency, outbox, tracing
 from chassis.errors import DeadlineExceeded, OutcomeUnknown
@@ -226,10 +227,15 @@ class _Reading:
     async def _all(self, statement: Statement[Row], parameters: dict[str, object]) -> list[Row]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=statement.rows)
-            async with connection.pipeline():
-                await connection.execute(SET_TENANT, {"tenant": self._tenant})
-                await cursor.execute(statement.text, {**statement.constants, **parameters})
-                return await cursor.fetchall()
+            try:
+                async with connection.pipeline():
+                    await connection.execute(SET_TENANT, {"tenant": self._tenant})
+                    await cursor.execute(statement.text, {**statement.constants, **parameters})
+                    return await cursor.fetchall()
+            finally:
+                # Given up halfway it may still be in the pipeline, where nobody can BEGIN.
+                if connection.pgconn.pipeline_status is not PipelineStatus.OFF:
+                    await connection.close()
 
 
 async def _open(connection: AsyncConnection, tenant: UUID | None) -> None:

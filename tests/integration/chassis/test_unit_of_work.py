@@ -177,3 +177,22 @@ async def test_a_use_case_that_keeps_no_answer_is_a_fault(database: Database) ->
     with pytest.raises(LookupError):
         async with database.begin(tenant):
             pass
+
+
+async def test_a_read_given_up_at_any_moment_leaves_a_connection_that_can_begin(dsn: str) -> None:
+    """Seen once under load: a connection that was still in its pipeline when the next one began."""
+    async with pool(dsn, size=1) as connections:
+        await connections.wait()
+        envelope = Envelope(HospitalEvent, "/medport/hospital")
+        database = Database(connections, envelope, tenant_column="hospital_id")
+        for steps in range(40):
+            reading = asyncio.ensure_future(database.read(uuid4()).one(COUNT))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            _enter(uuid4())
+            async with database.begin(None) as uow:
+                assert await uow.one(COUNT) == 0
