@@ -30,6 +30,7 @@ AT_ONCE = 100
 ATTEMPT_SECONDS = 60.0
 LEASE = timedelta(seconds=90)  # longer than any attempt
 FIRST_SECONDS, MOST_SECONDS = 10.0, 900.0  # between attempts
+LAPSE_SECONDS = 60.0  # without a server: nothing is sent, only what has expired is let go of
 AWAY_SECONDS = 60.0  # between looks for a server that is away
 
 ATTEMPTS = Counter(
@@ -71,7 +72,9 @@ class Mailing:
         except Unreachable:
             return self._away.next()
         self._away.reset()
-        return 0.0 if len(due) == AT_ONCE else around(PERIOD_SECONDS, 0.1)
+        if len(due) == AT_ONCE:
+            return 0.0
+        return around(PERIOD_SECONDS if self._mail else LAPSE_SECONDS, 0.1)
 
     async def _send(self, due: Sequence[MailKey], database: Database, clock: Clock) -> None:
         """Raise Unreachable once the server is: the others then wait without an attempt."""
