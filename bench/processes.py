@@ -50,6 +50,10 @@ class Mesh:
                 self._medport("start" if name in wanted else "stop", name)
                 self.held ^= {name}
 
+    def demo(self, trips: int) -> None:
+        """Admit the demonstration's users, and play a few transfers."""
+        self._medport("demo", "--trips", str(trips))
+
     def restart(self, name: str) -> None:
         self._medport("stop", name)
         self._medport("start", name)

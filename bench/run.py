@@ -22,7 +22,7 @@ from bench.peers import OURS
 from bench.processes import Mesh, run_sql
 from chassis import event_log
 
-CASES = ("latency", "sequencing", "replay", "fanout", "recovery", "tracing")
+CASES = ("latency", "sequencing", "replay", "fanout", "recovery", "isolation", "tracing")
 
 
 def main() -> None:
