@@ -15,7 +15,6 @@ from chassis.admin import Admin
 from chassis.availability import Availability
 from chassis.channels import SERVER
 from chassis.clock import Clock, utc_now
-from chassis.consistency import Standby
 from chassis.errors import Refusal
 from chassis.interceptors import (
     access,
@@ -32,6 +31,7 @@ from chassis.interceptors.guards import Context, Guard, GuardedServer
 from chassis.interceptors.statuses import code
 from chassis.pool import Pool, pool
 from chassis.settings import SiloSettings
+from chassis.standby import Standby
 from chassis.timers import Timer, Timers
 from chassis.unit_of_work import Database
 

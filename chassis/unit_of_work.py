@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from psycopg import AsyncConnection, AsyncCursor, Error
 from psycopg.pq import PipelineStatus
 
-from chassis import call, consistency, outbox, tracing
+from chassis import call, outbox, standby, tracing
 from chassis.errors import DeadlineExceeded, OutcomeUnknown
 from chassis.idempotency import Claims
 from chassis.outbox import Announcement, Envelope
@@ -268,7 +268,7 @@ async def _commit(connection: AsyncConnection) -> None:
     try:
         with tracing.span("COMMIT", Kind.CLIENT, _SQL):
             if current.wants_position:
-                current.position = await consistency.commit(connection)
+                current.position = await standby.commit(connection)
             else:
                 await connection.commit()
     except Error as lost:

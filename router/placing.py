@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from chassis import consistency
 from chassis.auth import Principal
-from chassis.interceptors.consistency import may_be_copied
 from router.backends import Backend
 from router.canaries import Canary
 from router.metadata import Metadata
@@ -29,7 +28,7 @@ class Places:
 
     def copies(self, route: Route, metadata: Metadata) -> Backend | None:
         """Return who may answer instead: for a caller who says how far a copy must have come."""
-        if self.read_replicas is None or not may_be_copied(route.method):
+        if self.read_replicas is None or not consistency.may_be_copied(route.method):
             return None
         named = consistency.asked(route.silo, metadata)
         return None if named is None else self.read_replicas

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.consistency import HEADER, PrimaryOnly, Standby, asked, token
+from chassis.consistency import HEADER, PrimaryOnly, asked, may_be_copied, token
 from chassis.interceptors.guards import Guard, Rpc
-from chassis.interceptors.methods import Method
+from chassis.standby import Standby
 
 
 def guard(silo: str, standby: Standby | None = None) -> Guard:
@@ -28,8 +28,3 @@ def guard(silo: str, standby: Standby | None = None) -> Guard:
             context.set_trailing_metadata((*(context.trailing_metadata() or ()), told))
 
     return consistent
-
-
-def may_be_copied(method: Method) -> bool:
-    """Say whether a read replica may answer; reads of patients' data are noted, on the primary."""
-    return method.type == "unary" and method.is_read and not method.reads_phi

@@ -136,12 +136,21 @@ async def ask(channel: grpc.aio.Channel, route: Route, metadata: Metadata) -> An
     )
 
 
+async def settled(channel: grpc.aio.Channel, route: Route, metadata: Metadata) -> Answer:
+    """Ask again what a busy machine has kept from an answer, a few times at the most."""
+    for _ in range(3):
+        answer = await ask(channel, route, metadata)
+        if answer.code is not grpc.StatusCode.UNAVAILABLE:
+            break
+    return answer
+
+
 async def test_every_method_answers_everybody_alike(silo: str, doors: Doors) -> None:
     differences = []
     for route in (each for each in ROUTES if each.silo == silo):
         for caller, metadata in doors.callers.items():
-            direct = await ask(doors.direct, route, metadata)
-            routed = await ask(doors.routed, route, metadata)
+            direct = await settled(doors.direct, route, metadata)
+            routed = await settled(doors.routed, route, metadata)
             if direct != routed:
                 differences.append((route.path, caller, direct, routed))
     assert not differences

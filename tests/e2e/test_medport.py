@@ -90,7 +90,7 @@ def test_events_are_printed_from_the_beginning(mesh: Mesh, played: dict[str, Any
 
 def test_center_catches_up_after_its_database_was_away(mesh: Mesh, played: dict[str, Any]) -> None:
     census = Census(mesh.data)
-    command = mesh.command("demo", "--trips", "20", "--json")
+    command = mesh.command("demo", "--trips", "10", "--json")
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as day:

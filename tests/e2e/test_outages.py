@@ -86,11 +86,11 @@ def test_a_day_survives_the_loss_of_a_database(
     mesh: Mesh, reads: dict[str, Callable[[], Message]], silo: str
 ) -> None:
     """Center's loss is another test's: nobody waits for Center, so the day goes on meanwhile."""
-    command = mesh.command("demo", "--trips", "20", "--json")
+    command = mesh.command("demo", "--trips", "10", "--json")
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as day:
-        until_more_events(Census(mesh.data), 20)
+        until_more_events(Census(mesh.data), 10)
         mesh.medport("stop", f"{silo}-postgres")
         try:
             for _ in range(5):

@@ -20,8 +20,8 @@ from tests.support.profiles import count
 from tests.support.silo_logs import HOSPITAL, Kind
 
 # One silo stands for the others where the size of the crowd is what costs.
-FEW, MANY = count(60, 1_000), 1_000
-ROUNDS = count(3, 20)
+FEW, MANY = count(40, 1_000), 1_000
+ROUNDS = count(2, 20)
 RING_MEGABYTES = 64
 PER_STREAM_MEGABYTES = 0.08
 STALLED_MEGABYTES = 40.0  # all of the stalled ones together

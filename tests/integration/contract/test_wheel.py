@@ -16,10 +16,14 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from medport.hospital.v1.sessions_pb2 import ListVerificationKeysRequest
+from medport.hospital.v1.sessions_pb2_grpc import SessionServiceStub
 
 from tests.support.silos import Keys, running
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 CONSUMER = """
@@ -132,9 +136,15 @@ def test_everything_in_it_can_be_imported_and_none_of_it_is_ours_alone(stranger:
     assert (found["image"], found["ours"]) == (len(image()), [])
 
 
+async def _has_a_key(channel: grpc.aio.Channel) -> bool:
+    answer = await SessionServiceStub(channel).ListVerificationKeys(ListVerificationKeysRequest())
+    return len(answer.verification_keys) > 0
+
+
 async def test_a_call_with_it_is_answered(stranger: Stranger, hospital_database: str) -> None:
     (stranger.folder / "consumer.py").write_text(CONSUMER)
-    async with running("hospital", hospital_database, Keys()) as (silo, _):
+    async with running("hospital", hospital_database, Keys()) as (silo, channel):
+        await until(lambda: _has_a_key(channel))  # soon after it serves
         address = f"127.0.0.1:{silo.port}"
         done = await asyncio.to_thread(stranger.run, "consumer.py", address)
     assert done.returncode == 0, done.stderr
