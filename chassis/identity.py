@@ -71,10 +71,7 @@ class Identity:
         self.resets = PasswordResets(silo, rows, notifications, database, clock, keep=keep)
         self.parts: list[Denials | PasswordResets] = [self.denials, self.resets]
         self._router = RouterProof(silo, peers.get(ROUTER), clock)
-        self.guards = [
-            addresses.guard(self._router.is_router),
-            denials.guard(self.denials),
-        ]
+        self.guards = [addresses.guard(self._router.is_router), denials.guard(self.denials)]
         # The router is nobody's peer: it proves itself beside a caller's token, never as one.
         configured = [peer_key(name, raw) for name, raw in peers.items() if name != ROUTER]
         keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
