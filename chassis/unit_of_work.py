@@ -234,7 +234,8 @@ class _Reading:
                     return await cursor.fetchall()
             finally:
                 # Given up halfway it may still be in the pipeline, where nobody can BEGIN.
-                if connection.pgconn.pipeline_status is not PipelineStatus.OFF:
+                # Compared by value: psycopg's C part answers with a plain int.
+                if connection.pgconn.pipeline_status != PipelineStatus.OFF:
                     await connection.close()
 
 
