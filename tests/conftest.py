@@ -7,19 +7,43 @@ roles of the hospital silo and no tables. ``tests.support.databases.owner_of`` a
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.databases import Databases
 from tests.support.servers import source
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes its own private directory there
+_ROOM = 8 << 30  # bytes; a run takes about one gigabyte
+
+# Databases force what they write to the disk: in memory a run waits for none.
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+class OneMesh(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """A file goes to one worker; all end-to-end tests go to one, with the mesh they share."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none without xdist, as in a debugger
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneMesh:
+    return OneMesh(config, log)
 
 
 @pytest.fixture(scope="session")

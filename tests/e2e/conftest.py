@@ -1,4 +1,7 @@
-"""One real mesh for all end-to-end tests: seven processes, started as a user would."""
+"""One real mesh for all end-to-end tests: seven processes, started as a user would.
+
+It ends with the last of them, or it would take its share of the machine from all other tests.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +69,14 @@ def free_offset() -> int:
     raise LookupError("no eleven free ports")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     """Take the spans of the mesh's processes, whatever a test makes them do."""
     with collecting() as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Mesh]:
     started = Mesh(DataDirectory(tmp_path_factory.mktemp("mesh") / "data"), collector.address)
     started.medport("up", "--no-demo", "--detach", "--port-offset", str(free_offset()))
@@ -83,7 +86,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iter
         started.medport("down")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def played(mesh: Mesh) -> dict[str, Any]:
     """Admit everybody and play a short day."""
     return mesh.demo(20)

@@ -109,7 +109,7 @@ def _create_roles(admin: Connection, silo: str) -> None:
 def _create_database(admin: Connection, name: str, silo: str, template: str) -> None:
     owner, service = Identifier(f"{silo}_owner"), Identifier(f"{silo}_service")
     drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-    make = SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY wal_log")
+    make = SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy")
     statements: tuple[sql.Composed, ...] = (
         drop.format(Identifier(name)),  # of an earlier run on a server that outlives runs
         make.format(Identifier(name), owner, Identifier(template)),
