@@ -99,6 +99,7 @@ def _as_role(server: str, database: str, role: str) -> str:
 def _create_roles(admin: Connection, silo: str) -> None:
     with admin.transaction():
         admin.execute("SELECT pg_advisory_xact_lock(%s)", [_ROLE_LOCK])
+        admin.execute("SET LOCAL scram_iterations = 1")  # a login's cost: tests make thousands
         for role in (f"{silo}_owner", f"{silo}_service"):
             known = admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
             verb = SQL("CREATE ROLE") if known is None else SQL("ALTER ROLE")
