@@ -25,6 +25,7 @@ _LOOK_AGAIN = 0.4
 _LOST_RACE = ("NOT_PENDING", "BID_NOT_LIVE", "AGENCY_NOT_ACTIVE", "ETAG_MISMATCH")
 _TOO_LATE = ("PATIENT_ABOARD", "TRIP_ENDED", "CANCELLATION_OUTSTANDING", "ETAG_MISMATCH")
 _ENDED = (words.TRIP_STATUS_COMPLETED, words.TRIP_STATUS_CANCELLED, words.TRIP_STATUS_EXPIRED)
+_LIVE = tuple(status for status in words.TripStatus.values() if status not in (0, *_ENDED))
 
 
 class CaseManagers:
@@ -40,6 +41,7 @@ class CaseManagers:
         self._bids = ReceivedBidServiceStub(stage.channel)
         self._began = _timestamp(datetime.now(UTC) - timedelta(minutes=1))  # clocks may differ
         self._asked: dict[str, float] = {}
+        self._weigh_at: dict[str, float] = {}
         self._live: set[str] = set()
         self._awarded: set[str] = set()
         self._cancelling: set[str] = set()
@@ -74,28 +76,47 @@ class CaseManagers:
         await asyncio.gather(*(self._stage.play(self._decide(trip)) for trip in live))
 
     async def _decide(self, trip: trips.TransportRequest) -> None:
-        if trip.status == words.TRIP_STATUS_PENDING:
+        if trip.status == words.TRIP_STATUS_PENDING and self._is_due(trip.id):
             await self._weigh(trip)
         await self._perhaps_cancel(trip)
 
+    def _is_due(self, id: str) -> bool:
+        """Look at bids less and less often: a mesh that is behind is not helped by questions."""
+        now = time.monotonic()
+        if now < self._weigh_at.get(id, 0.0):
+            return False
+        self._weigh_at[id] = now + (now - self._asked[id]) / 4
+        return True
+
     async def _look(self) -> list[trips.TransportRequest]:
-        """Read the day's trips and return those that are live."""
-        if not self._live:
+        """Read the trips they look after and return those that are live."""
+        known = set(self._live)
+        if not known:
             return []
-        request = trips.ListTransportRequestsRequest(
-            hospital_id=self._part.id,
-            filter=trips.TransportRequestFilter(request_time=Interval(start_time=self._began)),
-            page_size=1000,
-        )
-        answer = await self._first.demand(self._trips.ListTransportRequests, request)
-        ours = [trip for trip in answer.transport_requests if trip.id in self._live]
+        found = await self._list(_LIVE)
+        if known - {trip.id for trip in found}:
+            found += await self._list(_ENDED)
+        ours = [trip for trip in found if trip.id in self._live]
         for trip in ours:
             if trip.HasField("award_time") and trip.id not in self._awarded:
                 self._note_award(trip)
-            if trip.status in _ENDED:
+            if trip.status in _ENDED and trip.id in self._live:
                 self._live.discard(trip.id)
                 self._tally.seen[words.TripStatus.Name(trip.status)[12:].lower()] += 1
         return [trip for trip in ours if trip.id in self._live]
+
+    async def _list(
+        self, statuses: tuple[words.TripStatus.ValueType, ...]
+    ) -> list[trips.TransportRequest]:
+        request = trips.ListTransportRequestsRequest(
+            hospital_id=self._part.id,
+            filter=trips.TransportRequestFilter(
+                request_time=Interval(start_time=self._began), statuses=statuses
+            ),
+            page_size=1000,
+        )
+        answer = await self._first.demand(self._trips.ListTransportRequests, request)
+        return list(answer.transport_requests)
 
     def _note_award(self, trip: trips.TransportRequest) -> None:
         self._awarded.add(trip.id)
@@ -153,7 +174,7 @@ class CaseManagers:
     def _request(self, trip: Trip, day: str, scene: Scene) -> trips.TransportRequest:
         now = datetime.now(UTC)
         # A trip that nobody wants has to run out within the demonstration, not in an hour.
-        window = timedelta(seconds=3) if scene is Scene.UNWANTED else timedelta(hours=6)
+        window = timedelta(seconds=10) if scene is Scene.UNWANTED else timedelta(hours=6)
         return trips.TransportRequest(
             patient_id=f"{day}-{trip.key}",
             origin_facility_id=self._places[trip.origin],

@@ -84,10 +84,19 @@ class Dispatch:
         """Bid again on what nobody was given: a bid of ours may have been turned away meanwhile."""
         request = offers.ListAvailableTripsRequest(agency_id=self._part.id, page_size=1000)
         answer = await self._dispatcher.demand(self._offers.ListAvailableTrips, request)
-        for trip in answer.available_trips:
-            age = time.time() - trip.create_time.seconds
-            if trip.id in self._open and age > _LINGERS:
+        before = time.time() - _LINGERS
+        late = [trip for trip in answer.available_trips if trip.create_time.seconds < before]
+        standing = await self._bid_on() if late else set()
+        for trip in late:
+            if trip.id in self._open - standing:
                 self._tasks.create_task(self._stage.play(self._bid(trip)))
+
+    async def _bid_on(self) -> set[str]:
+        """Return the trips on which a bid of ours waits for its answer."""
+        pending = bids.BidFilter(statuses=[words.BID_STATUS_PENDING])
+        request = bids.ListBidsRequest(agency_id=self._part.id, filter=pending, page_size=1000)
+        answer = await self._dispatcher.demand(self._bids.ListBids, request)
+        return {bid.transport_request_id for bid in answer.bids}
 
     async def _follow_offers(self) -> None:
         request = offers.WatchAvailableTripsRequest(agency_id=self._part.id)
