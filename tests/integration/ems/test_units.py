@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+import pytest_asyncio
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from medport.common.v1 import vocabulary_pb2 as words
@@ -25,9 +26,12 @@ from tests.support.hospital_silo import refused
 Code = grpc.StatusCode
 
 
-@pytest.fixture
-async def swift(silo: EmsSilo) -> Agency:
-    return await silo.agency(radius_miles=0)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def swift(shared_silo: EmsSilo) -> Agency:
+    return await shared_silo.agency(radius_miles=0)
 
 
 async def test_a_unit_is_made_once_per_number(swift: Agency) -> None:
@@ -66,7 +70,7 @@ async def test_an_update_takes_what_the_mask_names(swift: Agency) -> None:
 
 
 async def test_an_update_that_no_row_could_take_is_refused_before_one_is_read(
-    silo: EmsSilo, swift: Agency
+    shared_silo: EmsSilo, swift: Agency
 ) -> None:
     def update(*paths: str, **values: Any) -> Any:
         request = pb.UpdateUnitRequest(
@@ -76,7 +80,7 @@ async def test_an_update_that_no_row_could_take_is_refused_before_one_is_read(
             etag="1",
             **swift.own,
         )
-        return silo.units.UpdateUnit(request, metadata=swift.dispatcher)
+        return shared_silo.units.UpdateUnit(request, metadata=swift.dispatcher)
 
     late, early = Timestamp(seconds=1_800_000_100), Timestamp(seconds=1_800_000_000)
     assert (await refused(update("nowhere"))).fields == ["update_mask.paths[0]"]
@@ -93,13 +97,15 @@ async def test_an_update_that_no_row_could_take_is_refused_before_one_is_read(
     assert one.code == Code.NOT_FOUND
 
 
-async def test_a_unit_on_a_break_is_not_booked_and_a_booked_one_takes_none(silo: EmsSilo) -> None:
-    ride = await run(silo)
+async def test_a_unit_on_a_break_is_not_booked_and_a_booked_one_takes_none(
+    shared_silo: EmsSilo,
+) -> None:
+    ride = await run(shared_silo)
     job, unit = await ride.won(), await ride.agency.add_unit()
 
     def turn(status: words.UnitStatus.ValueType) -> Any:
         request = pb.SetUnitStatusRequest(unit_id=unit.id, status=status, **ride.agency.own)
-        return silo.units.SetUnitStatus(request, metadata=ride.agency.dispatcher)
+        return shared_silo.units.SetUnitStatus(request, metadata=ride.agency.dispatcher)
 
     await turn(words.UNIT_STATUS_ON_BREAK)
     pausing = await refused(ride.assign(job, unit.id))
@@ -111,7 +117,7 @@ async def test_a_unit_on_a_break_is_not_booked_and_a_booked_one_takes_none(silo:
     assert (booked.code, booked.reason) == (Code.FAILED_PRECONDITION, "UNIT_ON_JOB")
     assert booked.facts["state"] == "RESERVED"
     intervals = "SELECT status, end_at IS NULL FROM unit_availability WHERE unit_id = %s"
-    assert silo.sql(f"{intervals} ORDER BY start_at", unit.id) == [
+    assert shared_silo.sql(f"{intervals} ORDER BY start_at", unit.id) == [
         ("AVAILABLE", False),
         ("ON_BREAK", False),
         ("AVAILABLE", True),
@@ -134,8 +140,10 @@ async def test_a_retired_unit_leaves_its_number(swift: Agency) -> None:
     await swift.add_unit(unit_number="M1")
 
 
-async def test_the_latest_fix_wins_and_hospitals_hear_of_it_twice_a_minute(silo: EmsSilo) -> None:
-    ride = await run(silo)
+async def test_the_latest_fix_wins_and_hospitals_hear_of_it_twice_a_minute(
+    shared_silo: EmsSilo,
+) -> None:
+    ride = await run(shared_silo)
     job, unit = await ride.won(), await ride.agency.add_unit()
     await ride.assign(job, unit.id)
     await ride.advance(job, "EN_ROUTE")
@@ -150,13 +158,13 @@ async def test_the_latest_fix_wins_and_hospitals_hear_of_it_twice_a_minute(silo:
         )
 
     fixes = [fix(-20, 40.1), fix(-10, 40.2), fix(-15, 40.3), fix(3600, 40.4)]
-    answer = await silo.units.ReportLocation(iter(fixes), metadata=ride.agency.dispatcher)
+    answer = await shared_silo.units.ReportLocation(iter(fixes), metadata=ride.agency.dispatcher)
     request = pb.GetUnitRequest(agency_id=str(ride.agency.id), unit_id=unit.id)
-    seen = (await silo.units.GetUnit(request, metadata=ride.agency.dispatcher)).unit
+    seen = (await shared_silo.units.GetUnit(request, metadata=ride.agency.dispatcher)).unit
 
     assert answer.accepted_count == 2
     assert seen.current_location.location.latitude == pytest.approx(40.2)
-    assert silo.kinds(f"unit_locations/{unit.id}") == ["UnitLocationReported"]
+    assert shared_silo.kinds(f"unit_locations/{unit.id}") == ["UnitLocationReported"]
 
 
 def nan() -> dict[str, float]:

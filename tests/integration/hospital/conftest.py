@@ -19,6 +19,6 @@ async def shared_silo(databases: Databases) -> AsyncIterator[HospitalSilo]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def own_ward(shared_silo: HospitalSilo) -> Ward:
+async def mercy(shared_silo: HospitalSilo) -> Ward:
     """Open a ward of a hospital that no other test knows; use it on the module's loop."""
     return await ward(shared_silo.of_another_hospital())

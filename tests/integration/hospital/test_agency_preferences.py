@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,25 +11,16 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from medport.hospital.v1 import agency_preferences_pb2 as pb
 
-from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused
-from tests.support.hospital_trips import Ward, an_agency, ward
+from tests.support.hospital_silo import refused
+from tests.support.hospital_trips import Ward, an_agency
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LOGGED = """
 SELECT data FROM (
   SELECT type, data FROM outbox UNION ALL SELECT type, data FROM event_log) AS logged
 WHERE type LIKE %s
 """
-
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
 
 
 async def prefer(mercy: Ward, agency_id: UUID, order: int = 0) -> pb.HospitalAgencyPreference:

@@ -67,8 +67,8 @@ def details(mercy: Ward, trip_id: str, by: Metadata) -> Any:
     return mercy.silo.trips.GetPatientDetails(request, metadata=by)
 
 
-async def test_a_patient_is_seen_by_a_grant_and_the_hospital_is_told(own_ward: Ward) -> None:
-    mercy, trip, other = own_ward, await own_ward.create(), await own_ward.create()
+async def test_a_patient_is_seen_by_a_grant_and_the_hospital_is_told(mercy: Ward) -> None:
+    trip, other = await mercy.create(), await mercy.create()
     may, plain = coordinator(mercy, "BREAK_GLASS"), coordinator(mercy)
     needed = await refused(details(mercy, trip.id, may))
     assert (needed.code, needed.reason) == (Code.FAILED_PRECONDITION, "BREAK_GLASS_NEEDED")
@@ -101,8 +101,8 @@ async def test_a_patient_is_seen_by_a_grant_and_the_hospital_is_told(own_ward: W
                 assert told_by_nobody.encode().hex() not in row
 
 
-async def test_a_grant_is_explained_and_short(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await own_ward.create()
+async def test_a_grant_is_explained_and_short(mercy: Ward) -> None:
+    trip = await mercy.create()
     may = coordinator(mercy, "BREAK_GLASS")
     for wrong in (
         {"reason": "because"},
@@ -120,8 +120,8 @@ async def test_a_grant_is_explained_and_short(own_ward: Ward) -> None:
     assert (await refused(details(mercy, trip.id, may))).reason == "BREAK_GLASS_NEEDED"
 
 
-async def test_the_hospital_ends_a_grant_at_once(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await own_ward.create()
+async def test_the_hospital_ends_a_grant_at_once(mercy: Ward) -> None:
+    trip = await mercy.create()
     may = coordinator(mercy, "BREAK_GLASS")
     granted = (await grant(mercy, trip.id, may)).break_glass_grant
     assert (await refused(revoke(mercy, granted, mercy.staff))).code is Code.PERMISSION_DENIED
@@ -145,8 +145,8 @@ async def test_the_hospital_ends_a_grant_at_once(own_ward: Ward) -> None:
     assert (await refused(denied)).code is Code.PERMISSION_DENIED
 
 
-async def test_who_looks_while_a_grant_ends_sees_nothing(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await own_ward.create()
+async def test_who_looks_while_a_grant_ends_sees_nothing(mercy: Ward) -> None:
+    trip = await mercy.create()
     may = coordinator(mercy, "BREAK_GLASS")
     granted = (await grant(mercy, trip.id, may)).break_glass_grant
 
@@ -158,8 +158,8 @@ async def test_who_looks_while_a_grant_ends_sees_nothing(own_ward: Ward) -> None
     assert (await refused(looking)).reason == "BREAK_GLASS_NEEDED"
 
 
-async def test_a_patient_is_forgotten_a_year_after_the_trip(own_ward: Ward) -> None:
-    mercy, live = own_ward, await own_ward.create()
+async def test_a_patient_is_forgotten_a_year_after_the_trip(mercy: Ward) -> None:
+    live = await mercy.create()
     ended = await mercy.accepted()
     await mercy.silo.hear(mercy.advance(ended, words.JOB_STATUS_COMPLETED))
     called_off = await mercy.create()

@@ -68,8 +68,8 @@ async def advanced(
     return await mercy.get(trip.id)
 
 
-async def test_a_trip_leads_elsewhere_with_the_patient_aboard(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await advanced(own_ward, words.JOB_STATUS_IN_TRANSIT)
+async def test_a_trip_leads_elsewhere_with_the_patient_aboard(mercy: Ward) -> None:
+    trip = await advanced(mercy, words.JOB_STATUS_IN_TRANSIT)
     saint = await ward(mercy.silo.of_another_hospital())
 
     answer = await divert(mercy, trip, saint.destination, note="no bed", etag=trip.etag)
@@ -91,8 +91,8 @@ async def test_a_trip_leads_elsewhere_with_the_patient_aboard(own_ward: Ward) ->
     assert (stale.code, stale.reason) == (Code.ABORTED, "ETAG_MISMATCH")
 
 
-async def test_a_patient_is_never_without_a_destination(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await own_ward.accepted()
+async def test_a_patient_is_never_without_a_destination(mercy: Ward) -> None:
+    trip = await mercy.accepted()
     for wrong in (mercy.destination, mercy.origin, str(uuid4())):
         told = await refused(divert(mercy, trip, wrong))
         assert (told.code, told.fields) == (Code.INVALID_ARGUMENT, ["destination_facility_id"])
@@ -109,9 +109,9 @@ async def test_a_patient_is_never_without_a_destination(own_ward: Ward) -> None:
 
 @pytest.mark.parametrize("first", ["diverted", "completed"])
 async def test_a_diversion_and_the_end_of_a_trip_do_not_overlook_each_other(
-    own_ward: Ward, first: str
+    mercy: Ward, first: str
 ) -> None:
-    mercy, trip = own_ward, await advanced(own_ward, words.JOB_STATUS_IN_TRANSIT)
+    trip = await advanced(mercy, words.JOB_STATUS_IN_TRANSIT)
     elsewhere = (await mercy.add_facility()).id
     completed = partial(mercy.silo.hear, mercy.advance(trip, words.JOB_STATUS_COMPLETED))
     diverted = partial(divert, mercy, trip, elsewhere)
@@ -130,8 +130,8 @@ async def test_a_diversion_and_the_end_of_a_trip_do_not_overlook_each_other(
         assert kinds[-2:] == ["TripConflictDetected", "TransportRequestCompleted"]
 
 
-async def test_a_hospital_sees_what_leads_to_it_and_no_patient(own_ward: Ward) -> None:
-    mercy, saint = own_ward, await ward(own_ward.silo.of_another_hospital())
+async def test_a_hospital_sees_what_leads_to_it_and_no_patient(mercy: Ward) -> None:
+    saint = await ward(mercy.silo.of_another_hospital())
     theirs = [await mercy.create(destination_facility_id=saint.origin) for _ in range(3)]
     await mercy.create()
     own = await saint.create()
@@ -155,8 +155,8 @@ async def test_a_hospital_sees_what_leads_to_it_and_no_patient(own_ward: Ward) -
     assert (await refused(call(request, metadata=mercy.staff))).code is Code.PERMISSION_DENIED
 
 
-async def test_the_destination_confirms_receipt_once(own_ward: Ward) -> None:
-    mercy, saint = own_ward, await ward(own_ward.silo.of_another_hospital())
+async def test_the_destination_confirms_receipt_once(mercy: Ward) -> None:
+    saint = await ward(mercy.silo.of_another_hospital())
     trip = await mercy.accepted(destination_facility_id=saint.origin)
     early = await refused(receive(mercy, trip, saint.staff))
     assert (early.code, early.reason) == (Code.FAILED_PRECONDITION, "NOT_PICKED_UP")
@@ -176,8 +176,8 @@ async def test_the_destination_confirms_receipt_once(own_ward: Ward) -> None:
     assert late.reason == "ALREADY_RECEIVED"
 
 
-async def test_a_unit_is_seen_on_its_own_trip_alone(own_ward: Ward) -> None:
-    mercy, trip, unit_id = own_ward, await own_ward.accepted(), uuid4()
+async def test_a_unit_is_seen_on_its_own_trip_alone(mercy: Ward) -> None:
+    trip, unit_id = await mercy.accepted(), uuid4()
     job = mercy.job(trip)
 
     async def tracking() -> pb.TripTracking:
@@ -220,9 +220,9 @@ async def test_a_unit_is_seen_on_its_own_trip_alone(own_ward: Ward) -> None:
 
 
 async def test_patient_details_are_for_those_who_carry_now_and_later_for_the_bill(
-    own_ward: Ward,
+    mercy: Ward,
 ) -> None:
-    mercy, trip = own_ward, await own_ward.accepted()
+    trip = await mercy.accepted()
     dispatcher, rival, billing = (
         mercy.silo.user_of("ems", role, agency)
         for role, agency in (
@@ -256,8 +256,8 @@ async def test_patient_details_are_for_those_who_carry_now_and_later_for_the_bil
     assert (await refused(details(mercy, trip.id, billing))).code is Code.NOT_FOUND
 
 
-async def test_who_loses_the_job_while_looking_sees_no_patient(own_ward: Ward) -> None:
-    mercy, trip = own_ward, await own_ward.accepted()
+async def test_who_loses_the_job_while_looking_sees_no_patient(mercy: Ward) -> None:
+    trip = await mercy.accepted()
     dispatcher = mercy.silo.user_of("ems", "EMS_DISPATCHER", mercy.agency_id)
     dropped = assignments_pb2.TripDropped(job=mercy.job(trip), reason="BREAKDOWN")
 

@@ -47,8 +47,7 @@ def again(mercy: Ward, trip_id: str, **changes: Any) -> Any:
     return mercy.silo.trips.DuplicateTransportRequest(request, metadata=mercy.staff)
 
 
-async def test_a_way_back_has_the_same_patient_and_needs_and_begins_anew(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_a_way_back_has_the_same_patient_and_needs_and_begins_anew(mercy: Ward) -> None:
     there = await mercy.accepted(required_capabilities=[words.CAPABILITY_VENTILATOR])
     await mercy.silo.hear(mercy.advance(there, words.JOB_STATUS_IN_TRANSIT))
 
@@ -74,8 +73,7 @@ async def test_a_way_back_has_the_same_patient_and_needs_and_begins_anew(own_war
     assert mercy.history(trip.id) == ["PENDING"]
 
 
-async def test_a_patient_comes_back_once_at_a_time(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_a_patient_comes_back_once_at_a_time(mercy: Ward) -> None:
     there = await mercy.create()
     trip = (await back(mercy, there.id)).transport_request
     second = await refused(back(mercy, there.id))
@@ -85,8 +83,7 @@ async def test_a_patient_comes_back_once_at_a_time(own_ward: Ward) -> None:
     assert (of_return.code, of_return.reason) == (Code.FAILED_PRECONDITION, "NOT_OUTBOUND")
 
 
-async def test_nobody_comes_back_from_a_way_that_was_not_made(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_nobody_comes_back_from_a_way_that_was_not_made(mercy: Ward) -> None:
     there = await mercy.create()
     await mercy.silo.trips.CancelTransportRequest(mercy.cancellation(there), metadata=mercy.staff)
     ended = await refused(back(mercy, there.id))
@@ -96,8 +93,7 @@ async def test_nobody_comes_back_from_a_way_that_was_not_made(own_ward: Ward) ->
     assert (past.code, past.fields) == (Code.INVALID_ARGUMENT, ["latest_pickup_time"])
 
 
-async def test_a_way_back_is_changed_at_its_far_end(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_a_way_back_is_changed_at_its_far_end(mercy: Ward) -> None:
     there = await mercy.create()
     trip = (await back(mercy, there.id)).transport_request
     elsewhere = (await mercy.add_facility()).id
@@ -116,8 +112,7 @@ async def test_a_way_back_is_changed_at_its_far_end(own_ward: Ward) -> None:
     assert moved.transport_request.material_version == 2
 
 
-async def test_a_trip_is_asked_for_once_more_whatever_became_of_it(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_a_trip_is_asked_for_once_more_whatever_became_of_it(mercy: Ward) -> None:
     first = await mercy.create(priority=words.PRIORITY_LOW)
     live = await refused(again(mercy, first.id))
     assert live.reason == "TRIP_ALREADY_LIVE"
@@ -132,8 +127,7 @@ async def test_a_trip_is_asked_for_once_more_whatever_became_of_it(own_ward: War
     assert (seen.cancellation_reason, seen.cancellation_note) == (0, "")
 
 
-async def test_another_patient_takes_over_the_needs_and_nothing_personal(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_another_patient_takes_over_the_needs_and_nothing_personal(mercy: Ward) -> None:
     first = await mercy.create()
 
     trip = (await again(mercy, first.id, patient_id="somebody-else")).transport_request
@@ -144,8 +138,7 @@ async def test_another_patient_takes_over_the_needs_and_nothing_personal(own_war
     assert seen.transport_level == first.transport_level
 
 
-async def test_a_repeat_asks_for_one_trip(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_a_repeat_asks_for_one_trip(mercy: Ward) -> None:
     there, fixed = await mercy.create(), times()
     one, two = await back(mercy, there.id, **fixed), await back(mercy, there.id, **fixed)
     assert one == two
@@ -153,8 +146,7 @@ async def test_a_repeat_asks_for_one_trip(own_ward: Ward) -> None:
     assert mercy.silo.sql(count, mercy.hospital_id) == [(2,)]
 
 
-async def test_another_hospitals_trip_is_not_followed_up(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_another_hospitals_trip_is_not_followed_up(mercy: Ward) -> None:
     stranger = await mercy.silo.login(hospital_id=uuid4())
     there = await mercy.create()
     foreign = pb.CreateReturnTransportRequestRequest(
@@ -165,8 +157,7 @@ async def test_another_hospitals_trip_is_not_followed_up(own_ward: Ward) -> None
     assert (await refused(back(mercy, str(uuid4())))).code is Code.NOT_FOUND
 
 
-async def test_many_trips_are_read_at_once_or_none(own_ward: Ward) -> None:
-    mercy = own_ward
+async def test_many_trips_are_read_at_once_or_none(mercy: Ward) -> None:
     trips = [await mercy.create() for _ in range(3)]
     wanted = [each.id for each in reversed(trips)]
 

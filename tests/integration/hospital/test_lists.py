@@ -13,19 +13,10 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
 from chassis.clock import timestamp
-from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
-from tests.support.hospital_trips import Ward, ward
+from tests.support.hospital_silo import refused, soon
+from tests.support.hospital_trips import Ward
 
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def listed(mercy: Ward, **asked: Any) -> list[str]:

@@ -6,7 +6,6 @@ Run: ``python -m pytest tests/integration/hospital/test_notifications.py``; need
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,21 +21,12 @@ from medport.hospital.v1 import transport_requests_pb2
 
 from chassis.clock import timestamp
 from tests.support.front_desk import NOON
-from tests.support.hospital_silo import HospitalSilo, Metadata, hospital_silo, refused
-from tests.support.hospital_trips import PHI, Ward, ward
+from tests.support.hospital_silo import Metadata, refused
+from tests.support.hospital_trips import PHI, Ward
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Trip = transport_requests_pb2.TransportRequest
-
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
 
 
 class Reader:

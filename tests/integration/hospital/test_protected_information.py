@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,21 +13,12 @@ from medport.hospital.v1 import transport_requests_pb2 as pb
 from structlog.testing import capture_logs
 
 from chassis.clock import timestamp, utc_now
-from tests.support.hospital_silo import HospitalSilo, Metadata, hospital_silo, refused
-from tests.support.hospital_trips import PHI, Ward, ward
+from tests.support.hospital_silo import Metadata, refused
+from tests.support.hospital_trips import PHI, Ward
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
-
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
 
 
 def get(mercy: Ward, trip_id: str, metadata: Metadata) -> Any:

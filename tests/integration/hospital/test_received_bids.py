@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import grpc
@@ -12,19 +11,10 @@ from medport.ems.events.v1 import transport_bids_pb2
 from medport.hospital.v1 import received_bids_pb2 as pb
 
 from chassis.clock import timestamp
-from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
-from tests.support.hospital_trips import Ward, ward
+from tests.support.hospital_silo import refused, soon
+from tests.support.hospital_trips import Ward
 
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def get(mercy: Ward, bid_id: str) -> pb.ReceivedBid:

@@ -5,7 +5,6 @@ Run: ``python -m pytest tests/integration/hospital``; needs PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -18,21 +17,12 @@ from medport.hospital.v1 import transport_requests_pb2 as pb
 
 from chassis.clock import timestamp
 from hospital_svc.timers import idempotency_keys
-from tests.support.hospital_silo import HospitalSilo, hospital_silo, refused, soon
-from tests.support.hospital_trips import PHI, Ward, ward
+from tests.support.hospital_silo import refused, soon
+from tests.support.hospital_trips import PHI, Ward
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
 
 
 async def test_a_trip_goes_all_the_way(mercy: Ward) -> None:
@@ -66,7 +56,7 @@ async def test_the_same_request_id_makes_one_trip(mercy: Ward) -> None:
     first = await mercy.silo.trips.CreateTransportRequest(request, metadata=mercy.staff)
     again = await mercy.silo.trips.CreateTransportRequest(request, metadata=mercy.staff)
     assert first == again
-    assert len(mercy.silo.events()) == 1
+    assert len(mercy.silo.events(f"transport_requests/{first.transport_request.id}")) == 1
     request.transport_request.priority = words.PRIORITY_LOW
     reused = await refused(mercy.silo.trips.CreateTransportRequest(request, metadata=mercy.staff))
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
@@ -264,7 +254,8 @@ async def test_a_decline_offers_the_trip_again(mercy: Ward) -> None:
     again = await mercy.get(trip.id)
     assert (again.status, again.award_id) == (words.TRIP_STATUS_PENDING, "")
     assert mercy.silo.events()[-1] == ("TransportRequestReopened", 3)
-    assert mercy.silo.sql("SELECT state, reason FROM award") == [("DECLINED", "BID_WITHDRAWN")]
+    query = "SELECT state, reason FROM award WHERE transport_request_id = %s"
+    assert mercy.silo.sql(query, trip.id) == [("DECLINED", "BID_WITHDRAWN")]
     await mercy.silo.hear(mercy.confirmation(trip))
     assert (await mercy.get(trip.id)).status == words.TRIP_STATUS_PENDING
 

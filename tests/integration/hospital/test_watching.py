@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,19 +13,10 @@ from medport.hospital.v1 import received_bids_pb2
 from medport.hospital.v1 import transport_requests_pb2 as pb
 
 from chassis.clock import timestamp
-from tests.support.hospital_silo import HospitalSilo, hospital_silo, soon
-from tests.support.hospital_trips import PHI, Ward, ward
+from tests.support.hospital_silo import soon
+from tests.support.hospital_trips import PHI, Ward
 
-
-@pytest.fixture
-async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
-    async with hospital_silo(hospital_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def mercy(silo: HospitalSilo) -> Ward:
-    return await ward(silo)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def watch(mercy: Ward, **asked: Any) -> Any:
