@@ -26,6 +26,10 @@ class Meter:
         """Count a call that the router makes for ``caller``; raises RateLimited."""
         _take(self._principals, caller.user_id, f"users/{caller.user_id}")
 
+    def count_address(self, address: str) -> None:
+        """Count a call from ``address`` that needs no token; raises RateLimited."""
+        _take(self._addresses, address, f"addresses/{address}")
+
     @contextmanager
     def metered(self, seen: Observation, address: str) -> Iterator[None]:
         """Count a call that begins now; raises RateLimited.
@@ -37,7 +41,7 @@ class Meter:
             self.count(seen.principal)
             yield
             return
-        _take(self._addresses, address, f"addresses/{address}")
+        self.count_address(address)
         if seen.route.side_effect_free:
             yield
             return

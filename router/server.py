@@ -81,7 +81,7 @@ class Router:
         meter, proof = Meter(allowances), _proof(settings.identity_key)
         self._proof = proof
         asking = Asking(self._routes, self.backends, gate, meter, proof)
-        self._serve_own(descriptors, gate, asking)
+        self._serve_own(descriptors, gate, asking, meter)
         places = {
             silo: Places(home, self.copies.get(silo), self.canaries.get(silo))
             for silo, home in self.backends.items()
@@ -145,7 +145,9 @@ class Router:
             admit = reflection.anybody if settings.reflection == "open" else gate.admit_known
             reflection.add(self._server, descriptors, admit)
 
-    def _serve_own(self, descriptors: FileDescriptorSet, gate: Gate, asking: Asking) -> None:
+    def _serve_own(
+        self, descriptors: FileDescriptorSet, gate: Gate, asking: Asking, meter: Meter
+    ) -> None:
         guards = (
             errors.guard(ROUTER, ROUTER),
             *tracing.guards(ROUTER),
@@ -158,7 +160,7 @@ class Router:
         paging = Paging(descriptors.SerializeToString(deterministic=True))
         guarded = cast("grpc.aio.Server", GuardedServer(self._server, guards))
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(
-            GatewayServicer(self._routes, self.backends, self.monitors, paging), guarded
+            GatewayServicer(self._routes, self.backends, self.monitors, paging, meter), guarded
         )
         trip_overviews_pb2_grpc.add_TripOverviewServiceServicer_to_server(
             TripOverviewServicer(asking), guarded

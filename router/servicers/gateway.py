@@ -10,12 +10,15 @@ from medport.common.v1 import vocabulary_pb2
 from medport.router.v1 import gateway_pb2 as pb
 from medport.router.v1 import gateway_pb2_grpc as rpc
 
+from chassis.addresses import of_peer
 from chassis.clock import timestamp
+from chassis.interceptors.guards import Context
 from chassis.interceptors.statuses import code
 from chassis.paging import Paging
 from router import answers
 from router.backends import Backend
 from router.health import Monitor
+from router.metering import Meter
 from router.policies import deadline_of, retried
 from router.routes import ROUTER, Route
 
@@ -39,13 +42,15 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         backends: Mapping[str, Backend],
         monitors: Mapping[str, Monitor],
         paging: Paging,
+        meter: Meter,
     ) -> None:
         self._routes, self._backends, self._monitors = routes, backends, monitors
-        self._paging = paging
+        self._paging, self._meter = paging, meter
 
     async def GetMeshStatus(
-        self, request: pb.GetMeshStatusRequest, context: object
+        self, request: pb.GetMeshStatusRequest, context: Context
     ) -> pb.GetMeshStatusResponse:
+        self._meter.count_address(of_peer(context.peer()))
         unanswered = [name for name, each in self._monitors.items() if not each.seen.reachable]
         return pb.GetMeshStatusResponse(
             silos=[_status(each, self._monitors[name]) for name, each in self._backends.items()],
@@ -53,8 +58,9 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         )
 
     async def ListRoutes(
-        self, request: pb.ListRoutesRequest, context: object
+        self, request: pb.ListRoutesRequest, context: Context
     ) -> pb.ListRoutesResponse:
+        self._meter.count_address(of_peer(context.peer()))
         page = self._paging.page(request)
         after = page.after[0] if page.after else ""
         behind = [route for path, route in self._routes.items() if path > after]

@@ -11,6 +11,8 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
+from medport.router.v1 import gateway_pb2
+from medport.router.v1.gateway_pb2_grpc import GatewayServiceStub
 
 from chassis.rates import Rate
 from router.policies import ALLOWANCES, Allowances
@@ -88,3 +90,17 @@ async def test_an_address_without_a_token_has_an_allowance_too(mesh: Mesh, tmp_p
     async with routing(router_settings(addresses, tmp_path), contract(), allowances) as (_, to):
         codes = [(await observe(to, "Echo", text("ok"))).code for _ in range(25)]
     assert codes == [OK] * 20 + [EXHAUSTED] * 5
+
+
+async def test_what_the_router_answers_itself_is_counted_too(mesh: Mesh, tmp_path: Path) -> None:
+    addresses = {name: f"127.0.0.1:{silo.port}" for name, silo in mesh.silos.items()}
+    allowances = Allowances(principal=GENEROUS, address=SLOW, wrong_login=GENEROUS)
+    async with routing(router_settings(addresses, tmp_path), contract(), allowances) as (_, to):
+        gateway: Any = GatewayServiceStub(to)
+        for _ in range(10):
+            await gateway.GetMeshStatus(gateway_pb2.GetMeshStatusRequest())
+            await gateway.ListRoutes(gateway_pb2.ListRoutesRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await gateway.GetMeshStatus(gateway_pb2.GetMeshStatusRequest())
+        assert refused.value.code() is EXHAUSTED
+        assert (await observe(to, "Echo", text("ok"))).code is EXHAUSTED
