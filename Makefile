@@ -60,7 +60,8 @@ test: check ## Every check and every test: all that CI runs
 soak: setup ## The event logs for hours: 1,000,000 events, 500 disconnects; again goes on (EVENTS=...)
 	$(BIN)/python -m tests.soak --events $(EVENTS) --disconnects $(DISCONNECTS) --report $(REPORT)
 
-check: lint types imports contract ## Style, types, boundaries, contract
+check: setup ## Style, types, boundaries, contract: two at a time
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types imports contract
 
 lint: setup ## ruff
 	$(BIN)/ruff check .

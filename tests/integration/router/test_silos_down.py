@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
-from router.breaker import State
-from router.policies import LIMITS
+from router.breaker import Breaker, State
+from router.policies import LIMITS, TRIPPING
 from tests.support.obedient_silo import METHODS, contract, text
 from tests.support.routed_mesh import Mesh, begin, observe, router_settings, routing, until_true
 
@@ -69,6 +70,8 @@ async def test_a_silos_own_unavailable_never_counts(mesh: Mesh) -> None:
 
 async def test_an_overrun_silo_refuses_the_rest_and_leaves_the_others_alone(mesh: Mesh) -> None:
     silo, most = mesh.silos["ems"], LIMITS.unary
+    # Where it takes a second to begin so many, the breaker would open, and be what refuses.
+    mesh.router.backends["ems"].breaker = Breaker(replace(TRIPPING, slow_s=60))
     channels = (mesh.proxied, mesh.proxied_too)  # 100 calls are the most of one connection
     calls = [
         begin(channels[number % 2], "Store", text("wait"), silo="ems", timeout=20)
