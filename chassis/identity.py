@@ -91,11 +91,12 @@ class Identity:
             return await self.rows.throttle.sweep(uow, clock())
 
     async def forget_sessions(self, database: Database, clock: Clock) -> int:
-        """Delete refresh tokens that prove nothing any more, and sessions of a quarter ago."""
+        """Delete tokens that prove nothing any more, and sessions of a quarter ago."""
         now, forgotten = clock(), 0
         for tenant in await self.rows.tenants(database.read(None)):
             async with database.begin(tenant) as uow:
                 # Behind its session's longest life a token proves nothing, not even reuse.
                 forgotten += await self.rows.refresh_tokens.forget(uow, tenant, now - ABSOLUTE)
+                forgotten += await self.rows.one_time.forget(uow, tenant, now - ABSOLUTE)
                 forgotten += await self.rows.sessions.forget(uow, tenant, now - SHOWN_FOR)
         return forgotten

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import MetaData, and_, bindparam, func, select, update
+from sqlalchemy import MetaData, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis import ids
@@ -70,6 +70,9 @@ class OneTimeTokens:
         )
         self._use = compiled(update(table).where(valid).values(used_at=bindparam("at")))
         self._void = compiled(update(table).where(open_ones).values(used_at=bindparam("at")))
+        self._forget = compiled(
+            delete(table).where(owned(table, tenant), table.c.expires_at < bindparam("before"))
+        )
 
     async def invite(
         self, uow: UnitOfWork, login: Login, *, token_hash: bytes, at: datetime, expires: datetime
@@ -86,6 +89,10 @@ class OneTimeTokens:
     async def recent_resets(self, uow: UnitOfWork, login: Login, since: datetime) -> int:
         """Return how many tokens to set another password a user was given since."""
         return await uow.one(self._recent, **_known(login), since=since)
+
+    async def forget(self, uow: UnitOfWork, tenant: UUID | None, before: datetime) -> int:
+        """Delete the tokens that expired before; return how many."""
+        return await uow.execute(self._forget, tenant=tenant, before=before)
 
     async def _keep(
         self,

@@ -209,6 +209,25 @@ async def test_a_new_password_ends_what_the_old_one_began(hospital: Desk) -> Non
     assert reasons == [("PASSWORD_CHANGED",)]
 
 
+async def test_what_proves_nothing_any_more_is_deleted(hospital: Desk) -> None:
+    seen: list[Any] = []
+    await invite(hospital, await hospital.user("ADMIN"), "new@mercy.example")
+    began = hospital.clock.now
+    for days in (0.4, 1.1, 7.4, 7.6, 90, 91):
+        hospital.clock.now = began + timedelta(days=days)
+        async with database_on(hospital.dsn) as database:
+            await hospital.identity.forget_sessions(database, hospital.clock)
+        left = hospital.sql(
+            "SELECT (SELECT count(*) FROM refresh_token), (SELECT count(*) FROM one_time_token),"
+            " (SELECT count(*) FROM user_session)"
+        )
+        seen.append(left[0])
+    tokens, invitations, sessions = zip(*seen, strict=True)
+    assert tokens == (1, 0, 0, 0, 0, 0)
+    assert invitations == (1, 1, 1, 0, 0, 0)
+    assert sessions == (1, 1, 1, 1, 1, 0)
+
+
 async def test_two_redeem_one_invitation_and_one_succeeds(hospital: Desk) -> None:
     created = await invite(hospital, await hospital.user("ADMIN"), "new@mercy.example")
     token = created.invitation_token
