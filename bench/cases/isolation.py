@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -51,10 +52,10 @@ USERS = {"hospital": "case.manager.1@upmc", "ems": "dispatcher@blueheron", "cent
 
 @dataclass
 class Took:
-    """What callers of one silo waited, in milliseconds, and how many of them in vain."""
+    """What callers of one silo waited, in milliseconds, and who of them in vain, by code."""
 
     milliseconds: list[float] = field(default_factory=list)
-    failed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
 
 
 Call = Callable[[], Awaitable[object]]
@@ -73,7 +74,7 @@ async def run(stage: Stage) -> None:
             OURS.name,
             {
                 "p99 ms undisturbed": _p99(before),
-                "failed calls undisturbed": sum(each.failed for each in before),
+                "failed calls undisturbed": _failed(before),
             },
         )
         for fault in FAULTS:
@@ -89,9 +90,17 @@ async def run(stage: Stage) -> None:
                 {
                     f"p99 ms of the others, one {fault}": _p99(others),
                     f"p99 of the others, one {fault}, of that before": _p99(others) / _p99(before),
-                    f"failed calls of the others, one {fault}": sum(each.failed for each in others),
+                    f"failed calls of the others, one {fault}": _failed(others),
                 },
             )
+
+
+def _failed(took: list[Took]) -> int:
+    """Return how many calls failed, having said with which codes."""
+    codes = sum((each.failed for each in took), Counter[str]())
+    if codes:
+        print(f"{CASE}: failed calls of the others: {dict(codes)}", flush=True)
+    return codes.total()
 
 
 def _p99(took: list[Took]) -> float:
@@ -148,8 +157,8 @@ async def _measured(calls: dict[str, Call], seconds: float) -> dict[str, Took]:
 async def _timed(call: Call, took: Took, due: float) -> None:
     try:
         await call()
-    except grpc.aio.AioRpcError:
-        took.failed += 1
+    except grpc.aio.AioRpcError as error:
+        took.failed[f"{error.code().name} {error.details()}"] += 1
     took.milliseconds.append((time.monotonic() - due) * 1000)
 
 
