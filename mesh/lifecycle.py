@@ -36,7 +36,7 @@ def in_front(data: DataDirectory, wish: Wish, console: Console) -> int:
     with data.supervised(), _ending() as asked:
         leftovers.end(data)
         chosen = ports.choose(wish.offset, strict=wish.strict, say=_say)
-        mesh = Mesh(data, chosen, _say)
+        mesh = Mesh(data, chosen, _say, lambda: asked.to_end)
         try:
             mesh.start()
             data.publish(State(supervisor=os.getpid(), ports=chosen.ports))
@@ -92,14 +92,16 @@ def _launch(data: DataDirectory, wish: Wish) -> None:
             stderr=output,
             start_new_session=True,  # it outlives this terminal
         )
-    for _ in range(int(_PATIENCE / 0.1)):
-        if child.poll() is not None:
-            raise StartFailed(log.read_text().strip().removeprefix("medport: "))
-        if _is_up(data, child.pid):
-            _say(log.read_text().strip())
-            return
-        _PAUSE.wait(0.1)
-    raise StartFailed(f"nothing serves after {_PATIENCE:.0f} s; see {log}")
+    try:
+        while not _is_up(data, child.pid):  # each program has its time, or the child ends
+            if child.poll() is not None:
+                raise StartFailed(log.read_text().strip().removeprefix("medport: "))
+            _PAUSE.wait(0.1)
+    except KeyboardInterrupt as interrupt:
+        child.terminate()  # or half a mesh would stay, which no command could end
+        child.wait()
+        raise StartFailed("broken off; nothing of it runs on") from interrupt
+    _say(log.read_text().strip())
 
 
 def _is_up(data: DataDirectory, supervisor: int) -> bool:

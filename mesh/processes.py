@@ -30,16 +30,24 @@ class Mesh:
     """The seven programs of one data directory, under one supervisor."""
 
     def __init__(
-        self, data: DataDirectory, reserved: Reservation, say: Callable[[str], None]
+        self,
+        data: DataDirectory,
+        reserved: Reservation,
+        say: Callable[[str], None],
+        is_unwanted: Callable[[], bool],
     ) -> None:
         secrets.generate(data.secrets)
         self._data, self._reserved, self._ports = data, reserved, reserved.ports
         self._servers = {silo: self._server(silo) for silo in SILOS}
         self._services = {name: self._service(name) for name in (*SILOS, "router")}
         self._supervisor = Supervisor(say, data.held)
+        self._is_unwanted = is_unwanted
 
     def start(self) -> None:
-        """Bring everything up, side by side; returns when every process serves."""
+        """Bring everything up, side by side; returns when every process serves.
+
+        Raises StartFailed when one does not, or when the mesh is unwanted meanwhile.
+        """
         with ThreadPoolExecutor(len(SILOS)) as pool:
             list(pool.map(self._start_silo, SILOS))
         # Last, or its breakers would open while the silos are still starting.
@@ -71,6 +79,7 @@ class Mesh:
         self._reserved.release(server.name)
         server.start()
         self._supervisor.watch(server)
+        self._go_on()
         databases.prepare(server, silo, self._data.secrets)
         if not self._is_migrated(silo):
             self._run(silo, environments.migration(silo, self._ports, self._data), "migrate")
@@ -116,7 +125,12 @@ class Mesh:
         if done.returncode:
             raise StartFailed(f"{silo}: {arguments[0]} failed: {done.stderr[-1500:]}")
 
+    def _go_on(self) -> None:
+        if self._is_unwanted():
+            raise StartFailed("broken off")
+
     def _start_service(self, name: str) -> None:
+        self._go_on()
         service = self._services[name]
         self._reserved.release(name)
         self._reserved.release(f"{name}-metrics")
@@ -125,5 +139,6 @@ class Mesh:
         while not serves(self._ports[name]):
             if service.has_ended or time.monotonic() > deadline:
                 raise StartFailed(f"{name} does not serve: {service.said}")
+            self._go_on()
             _PAUSE.wait(0.05)
         self._supervisor.watch(service)

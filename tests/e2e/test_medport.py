@@ -8,6 +8,8 @@ import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ import pytest
 from mesh.census import Census
 from mesh.next_steps import lines, program
 from mesh.ports import WANTED
-from tests.e2e.conftest import Mesh
+from mesh.state import DataDirectory
+from tests.e2e.conftest import Mesh, free_offset
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -41,6 +44,25 @@ def test_a_second_mesh_in_the_same_directory_is_refused(mesh: Mesh) -> None:
     )
     assert done.returncode == 1
     assert "already running" in done.stderr
+
+
+def test_a_start_that_is_broken_off_leaves_nothing_running(tmp_path: Path) -> None:
+    begun = Mesh(DataDirectory(tmp_path / "data"), collector="")
+    starting = subprocess.Popen(
+        begun.command("up", "--no-demo", "--detach", "--port-offset", str(free_offset())),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pause, until = Event(), time.monotonic() + 60
+    while not begun.data.is_locked():  # then the supervisor is there, and nothing serves yet
+        assert time.monotonic() < until
+        pause.wait(0.02)
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate(timeout=120)
+    assert (starting.returncode, "broken off" in said) == (1, True), said
+    assert not begun.data.is_locked()
+    assert not list(begun.data.postgres.glob("*/postmaster.pid"))
 
 
 def test_secrets_are_their_owners_alone(mesh: Mesh) -> None:
