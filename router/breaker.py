@@ -96,6 +96,8 @@ class Breaker:
     def revived(self) -> None:
         """Note that a silo which was silent speaks again: the next call may try it at once."""
         self._pause, self._retry_at = self._tripping.first_pause_s, 0.0
+        if self._state is State.OPEN:  # who looks, and calls nothing, shall not read of refusals
+            self._state = State.HALF_OPEN
 
     def _reset(self, state: State) -> None:
         self._state = state

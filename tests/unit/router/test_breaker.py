@@ -152,5 +152,6 @@ def test_a_silo_that_speaks_again_is_tried_at_once(breaker: Breaker) -> None:
     breaker.trip()  # by the probes of its health
     assert breaker.admit(stream=False) is None
     breaker.revived()
+    assert str(breaker.state) == State.HALF_OPEN  # nothing is refused any more, though nobody calls
     succeed(breaker)
-    assert breaker.state is State.CLOSED
+    assert str(breaker.state) == State.CLOSED
