@@ -48,11 +48,16 @@ class Desk:
         self._metadata = (("authorization", f"Bearer {made.access_token}"),)
         self.hospital_id: str = made.session.hospital_id
 
-    def create(self, request_id: str) -> trips.TransportRequest:
-        """Ask for the transport; the same request id is the same transport, however often."""
-        request = trips.CreateTransportRequestRequest(
-            hospital_id=self.hospital_id, request_id=request_id, transport_request=self._wanted()
+    def wanted(self) -> trips.CreateTransportRequestRequest:
+        """Make the request once: only a repeat of the very same is the same transport."""
+        return trips.CreateTransportRequestRequest(
+            hospital_id=self.hospital_id,
+            request_id=str(uuid.uuid4()),
+            transport_request=self._transport(),
         )
+
+    def create(self, request: trips.CreateTransportRequestRequest) -> trips.TransportRequest:
+        """Ask for the transport; the same request id is the same transport, however often."""
         answer: trips.CreateTransportRequestResponse = self._ask(
             self._trips.CreateTransportRequest, request
         )
@@ -95,7 +100,7 @@ class Desk:
         )
         return answer.transport_request
 
-    def _wanted(self) -> trips.TransportRequest:
+    def _transport(self) -> trips.TransportRequest:
         origin, destination = self._two_facilities()
         now = int(time.time())
         return trips.TransportRequest(
@@ -130,10 +135,10 @@ class Desk:
 
 def show(desk: Desk) -> None:
     """Ask, ask again, change, meet a stale etag, cancel."""
-    request_id = str(uuid.uuid4())
-    trip = desk.create(request_id)
+    wanted = desk.wanted()
+    trip = desk.create(wanted)
     print(f"{trip.trip_number} asked for")
-    if desk.create(request_id).id == trip.id:
+    if desk.create(wanted).id == trip.id:
         print(f"{trip.trip_number} asked for again: the same")
     desk.hurry(trip)
     try:

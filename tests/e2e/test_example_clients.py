@@ -107,7 +107,9 @@ async def test_a_screen_shows_every_change_whatever_breaks_meanwhile(
     with watching(mesh, manager, screen):
         await until(lambda: shows("that is all: "), 30)
         for is_first in (True, False):
-            trip, *_ = ran(mesh, "request_transport", manager).stdout.split()
+            asked = ran(mesh, "request_transport", manager)
+            assert asked.returncode == 0, asked.stderr
+            trip, *_ = asked.stdout.split()
             await until(lambda: shows(f"{trip} TRIP_STATUS_CANCELLED"), 30)  # noqa: B023
             if is_first:
                 kill(listening_on(mesh.data.running().ports["router"]))
