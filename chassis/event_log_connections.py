@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, Error
 
 from chassis import telemetry
 from chassis.backoff import Backoff
-from chassis.within import within
+from chassis.within import end, within
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # a tick moves a transaction of any size at once: some 150,000 events
@@ -69,13 +69,7 @@ class Tasks:
         self._tasks.append(asyncio.create_task(_survive(name, loop), name=name))
 
     async def stop(self) -> None:
-        """Cancel twice: the first asks a server to stop, which a hung one never acknowledges."""
-        for patience in (1.0, 1.0):
-            waiting = [task for task in self._tasks if not task.done()]
-            for task in waiting:
-                task.cancel()
-            if waiting:
-                await asyncio.wait(waiting, timeout=patience)
+        await end(self._tasks)
         self._tasks.clear()
 
 

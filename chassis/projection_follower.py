@@ -24,7 +24,7 @@ from chassis.projection_progress import Progress
 from chassis.projection_rebuild import Rebuilding
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database
-from chassis.within import within
+from chassis.within import end, within
 
 COMPETE_SECONDS = 2.0
 RENEW_SECONDS = 2.0
@@ -248,13 +248,7 @@ class Follower:
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel, twice where the first leaves a task waiting for a server that hangs."""
-    for _ in range(2):
-        waiting = [task for task in tasks if not task.done()]
-        for task in waiting:
-            task.cancel()
-        if waiting:
-            await asyncio.wait(waiting, timeout=0.5)
+    await end(tasks, patience=0.5)
     for task in tasks:
         if task.done() and not task.cancelled() and (fault := task.exception()):
             telemetry.fault(fault)

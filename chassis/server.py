@@ -34,9 +34,11 @@ from chassis.settings import SiloSettings
 from chassis.standby import Standby
 from chassis.timers import Timer, Timers
 from chassis.unit_of_work import Database
+from chassis.within import end
 
 POOL_SIZE = 24  # three processes of a silo fit into max_connections = 100
 POOL_READY = 16  # a pool grows one by one: a burst beyond these may wait for too long
+LATE_SECONDS = 5.0  # that the runtime may take beyond its grace
 GRACE_SECONDS = 15.0
 NOTICE_SECONDS = 0.5  # between NOT_SERVING and the end of new calls
 
@@ -140,12 +142,12 @@ class Process:
         for part in self._parts:
             part.drain()
         await asyncio.sleep(min(NOTICE_SECONDS, grace))
-        await self._server.stop(grace)
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        if (await asyncio.wait({stopping}, timeout=grace + LATE_SECONDS))[1]:
+            telemetry.log.warning("server_not_stopped")  # what it still holds ends with the process
         for part in reversed(self._parts):
             await part.stop()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(tuple(self._tasks))
         await self._pool.close()
         telemetry.log.info("stopped")
 

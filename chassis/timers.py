@@ -14,6 +14,7 @@ from chassis.dead_letter import why
 from chassis.sqlstates import is_passing
 from chassis.tracing import Kind
 from chassis.unit_of_work import Database
+from chassis.within import end
 
 Sweep = Callable[[Database, Clock], Awaitable[int]]
 
@@ -86,9 +87,7 @@ class Timers:
         """Nothing waits for a timer: a turn under way ends with its transactions."""
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _run(self, timer: Timer) -> None:
         """Take a turn once the database is there, and then whenever the timer asks for one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
@@ -44,3 +44,18 @@ async def give_up(task: asyncio.Future[Any]) -> None:
             if isinstance(outcome, AsyncConnection):  # it was opened just as its caller left
                 await outcome.close()
             return
+
+
+async def end(tasks: Collection[asyncio.Task[Any]], patience: float = 1.0) -> None:
+    """Cancel tasks and wait for their ends: three times ``patience`` seconds at most.
+
+    Once is not enough. The first cancellation asks a server to stop, which a hung one never
+    acknowledges; and one that meets the end of what ``asyncio.wait_for`` waits for is lost (until
+    Python 3.12), so that a loop goes on.
+    """
+    for _ in range(3):
+        waiting = [task for task in tasks if not task.done()]
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting, timeout=patience)

@@ -19,6 +19,7 @@ from chassis.interceptors.guards import GuardedServer
 from chassis.minting import ProcessTokens, identity_key
 from chassis.paging import Paging
 from chassis.settings import RouterSettings
+from chassis.within import end
 from router import metrics
 from router.access import Gate
 from router.asking import Asking
@@ -109,9 +110,7 @@ class Router:
 
     async def stop(self, pause_s: float, grace_s: float) -> None:
         """Say that it stops, wait for those who ask first, end what is open, close."""
-        for task in self._probes:
-            task.cancel()
-        await asyncio.gather(*self._probes, return_exceptions=True)
+        await end(self._probes)
         await self._health.end()
         await asyncio.sleep(pause_s)
         self._proxy.end_streams()

@@ -8,7 +8,7 @@ import time
 import pytest
 from psycopg import AsyncConnection
 
-from chassis.within import within
+from chassis.within import end, within
 from tests.support.fault_proxy import between
 
 SOON = 3.0  # psycopg alone waits for up to 11 s
@@ -54,3 +54,20 @@ async def test_a_caller_who_leaves_leaves_no_work_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await asyncio.wait_for(is_over.wait(), 10)
+
+
+async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same() -> None:
+    """As asyncio.wait_for loses one: seen once as a process that did not stop."""
+
+    async def deaf() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    loops = [asyncio.create_task(deaf()), asyncio.create_task(asyncio.Event().wait())]
+    await asyncio.sleep(0)
+
+    await end(loops, patience=0.05)
+
+    assert all(each.done() for each in loops)
