@@ -89,4 +89,4 @@ def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iter
 @pytest.fixture(scope="package")
 def played(mesh: Mesh) -> dict[str, Any]:
     """Admit everybody and play a short day."""
-    return mesh.demo(12)
+    return mesh.demo(20)

@@ -16,7 +16,7 @@ from tests.soak.faults import STRIKES
 from tests.soak.sites import Ground, ground_in, site_of
 from tests.support.silo_logs import KINDS, Kind
 
-EVENTS = 600
+EVENTS = 900
 SEED = "short"
 DEALT = {kind.silo: [*STRIKES][number :: len(KINDS)] for number, kind in enumerate(KINDS)}
 

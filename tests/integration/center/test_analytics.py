@@ -118,7 +118,7 @@ async def test_events_that_come_twice_change_nothing(silo: Center) -> None:
     assert await figures(silo, admin) == told
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 async def test_nothing_orders_the_two_silos(silo: Center, seed: int) -> None:
     events = [*a_completed_trip().sent, *a_dropped_and_cancelled_trip(first_position=100).sent]
     async with database_on(silo.dsn) as database:

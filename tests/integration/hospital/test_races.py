@@ -57,16 +57,8 @@ async def test_of_fifty_awards_at_once_one_wins(mercy: Ward) -> None:
     outcomes = await asyncio.gather(
         *(award(mercy, trip, bid_id) for _ in range(50)), return_exceptions=True
     )
-    # A starved machine's pool may have no connection for some of so many: they may come again.
-    decided = [each for each in outcomes if not _found_no_room(each)]
-    assert len(decided) > len(outcomes) / 2
-    assert winners(decided) == 1
+    assert winners(outcomes) == 1
     assert mercy.silo.sql("SELECT count(*) FROM award") == [(1,)]
-
-
-def _found_no_room(outcome: Any) -> bool:
-    busy = grpc.StatusCode.RESOURCE_EXHAUSTED
-    return isinstance(outcome, grpc.aio.AioRpcError) and outcome.code() is busy
 
 
 async def test_award_and_cancel_do_not_both_happen_at_once(mercy: Ward) -> None:
