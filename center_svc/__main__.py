@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import chassis.quick_start  # noqa: F401 - first: it is about the imports
 from center_svc.bootstrap import bootstrap
 from center_svc.recount import rebuild_analytics
 from center_svc.server import BUILD

@@ -34,17 +34,25 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
         super().__init__()
         self._log_position = log_position
         self._server_status = dict.fromkeys(("", *names), NOT_SERVING)
-        self._ended = False
+        self._draining = self._closed = False
 
     async def turn(self, *, serving: bool) -> None:
         """Give every name the same status: they share one database."""
         for name in tuple(self._server_status):
-            await self.set(name, SERVING if serving and not self._ended else NOT_SERVING)
+            await self.set(name, SERVING if serving and not self._draining else NOT_SERVING)
 
-    async def end(self) -> None:
-        """Say NOT_SERVING for good, and end the watches: a stopping server would wait for them."""
-        self._ended = True
+    async def drain(self) -> None:
+        """Say NOT_SERVING for good.
+
+        Watches stay: the runtime begins one that ended anew at once, as often as the network lets
+        it (measured: 430 times in half a second, for each connection of a balancing client).
+        """
+        self._draining = True
         await self.turn(serving=False)
+
+    async def close(self) -> None:
+        """End the watches, just before the server's own end, which would wait for them."""
+        self._closed = True
         for condition in tuple(self._server_watchers.values()):
             async with condition:
                 condition.notify_all()
@@ -52,22 +60,22 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
     async def Watch(  # noqa: N802 - the protocol's name
         self, request: health_pb2.HealthCheckRequest, _context: Context
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Send the status of a name, and each change of it, until ``end``."""
+        """Send the status of a name, and each change of it, until ``close``."""
         condition, sent = self._server_watchers[request.service], None
         while True:
             async with condition:
-                while (status := self._status_of(request.service)) == sent and not self._ended:
+                while (status := self._status_of(request.service)) == sent and not self._closed:
                     await condition.wait()
             if status == sent:
-                return  # ended, and told so
+                return
             yield health_pb2.HealthCheckResponse(status=status)
             sent = status
 
     def _status_of(self, service: str) -> object:
-        """Return a name's status: none serves from the moment of ``end``, whoever asks first."""
+        """Return a name's status: none serves any more once it drains, whoever asks first."""
         unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         status = self._server_status.get(service, unknown)
-        return NOT_SERVING if self._ended and status == SERVING else status
+        return NOT_SERVING if self._draining and status == SERVING else status
 
     async def List(  # noqa: N802 - the protocol's name
         self,

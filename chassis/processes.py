@@ -14,7 +14,7 @@ import psycopg
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis import settings, signals, telemetry, tracing
+from chassis import garbage, settings, signals, telemetry, tracing
 from chassis.environment import BadSettings
 from chassis.event_log_epochs import NotCommon, open_epoch
 from chassis.server import Build, CannotListen, Process
@@ -64,6 +64,7 @@ def serve(build: Build, given: SiloSettings) -> int:
         return WRONG
     finally:
         tracing.finish()
+        garbage.leave_the_rest()
     return 0
 
 
@@ -73,6 +74,7 @@ async def _serve(build: Build, given: SiloSettings) -> None:
     asyncio.get_running_loop().set_exception_handler(telemetry.lost)
     process = Process(build, given)
     await process.start()
+    garbage.collect_from_now_on()
     await stopping.wait()
     await process.stop()
 

@@ -137,11 +137,12 @@ class Process:
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Drain: refuse what is new, let what is open end, then end it after ``grace`` seconds."""
         telemetry.log.info("draining")
-        await self._health.end()
+        await self._health.drain()
         self._kit.draining.set()
         for part in self._parts:
             part.drain()
         await asyncio.sleep(min(NOTICE_SECONDS, grace))
+        await self._health.close()
         stopping = asyncio.ensure_future(self._server.stop(grace))
         if (await asyncio.wait({stopping}, timeout=grace + LATE_SECONDS))[1]:
             telemetry.log.warning("server_not_stopped")  # what it still holds ends with the process

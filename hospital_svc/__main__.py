@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import chassis.quick_start  # noqa: F401 - first: it is about the imports
 from chassis.processes import main
 from hospital_svc.server import BUILD
 

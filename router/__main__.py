@@ -11,7 +11,8 @@ import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from chassis import settings, signals, telemetry, tracing
+import chassis.quick_start  # noqa: F401 - first: it is about the imports
+from chassis import garbage, settings, signals, telemetry, tracing
 from chassis.environment import BadSettings
 from chassis.settings import RouterSettings
 from router.routes import SILOS, owner, read_descriptors
@@ -66,6 +67,7 @@ async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
         sys.stderr.writelines(f"{mistake}\n" for mistake in taken.mistakes)
         return CANNOT_LISTEN
     telemetry.log.info("serving", port=router.port, **settings.redacted(read))
+    garbage.collect_from_now_on()
     await stopping.wait()
     telemetry.log.info("draining")
     await router.stop(PAUSE_SECONDS, GRACE_SECONDS)
@@ -89,6 +91,7 @@ def main(arguments: list[str]) -> int:
         return uvloop.run(serve(read, descriptors))
     finally:
         tracing.finish()
+        garbage.leave_the_rest()
 
 
 if __name__ == "__main__":

@@ -111,9 +111,10 @@ class Router:
     async def stop(self, pause_s: float, grace_s: float) -> None:
         """Say that it stops, wait for those who ask first, end what is open, close."""
         await end(self._probes)
-        await self._health.end()
+        await self._health.drain()
         await asyncio.sleep(pause_s)
         self._proxy.end_streams()
+        await self._health.close()
         await self._server.stop(grace_s)
         await self.admin.stop()
         for backend in self._everything:

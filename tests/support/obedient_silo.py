@@ -133,8 +133,9 @@ class ObedientSilo:
 
     async def drain(self) -> None:
         """Stop as a silo's process does."""
-        await self.health.end()
+        await self.health.drain()
         await asyncio.sleep(NOTICE_SECONDS)
+        await self.health.close()
         await self._server.stop(GRACE_SECONDS)
 
     async def obey(self, command: str, context: Any) -> AsyncGenerator[Any, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from typing import Any
@@ -74,6 +75,28 @@ async def test_a_schema_too_old_is_waited_for(plain_database: str) -> None:
         assert (await watch.read()).status == NOT_SERVING
         assert await watch.read() is grpc.aio.EOF
         await stopping  # and did not wait for its grace
+
+
+async def test_who_watches_a_draining_process_waits_for_its_end(plain_database: str) -> None:
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn)) as (process, channel):
+        await until_status(channel, SERVING)
+        watches = 0
+
+        async def watch_again_and_again() -> None:
+            """As the runtime does for each of a balancing client's connections."""
+            nonlocal watches
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                while True:
+                    watches += 1
+                    async for _ in stub(channel).Watch(health_pb2.HealthCheckRequest()):
+                        pass
+
+        watching = asyncio.create_task(watch_again_and_again())
+        await process.stop(grace=5)
+        await watching
+
+    assert watches <= 3, "a watch that ends is begun anew at once: a loop over the network"
 
 
 async def test_a_process_starts_without_its_database_and_serves_when_it_comes(
