@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from chassis import garbage
 from mesh import consumers, dead_letters, holding, lifecycle, logins, next_steps
 from mesh import events as tail
 from mesh import status as board
@@ -177,6 +178,8 @@ def main() -> None:
         # No markup and no wrapping: the text quotes logs.
         print(f"medport: {problem}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        garbage.leave_the_rest()
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def stop(data: DataDirectory, name: str) -> None:
 
 
 def start(data: DataDirectory, name: str) -> None:
-    """Remove the mark; returns when the program listens again."""
+    """Remove the mark; returns when a service serves, or a database listens, again."""
     port = _port(data, name)
     data.held(name).unlink(missing_ok=True)
-    _wait(lambda: not is_free(port), f"{name} does not start")
-    if not name.endswith("-postgres"):
+    if name.endswith("-postgres"):
+        _wait(lambda: not is_free(port), f"{name} does not start")
+    else:
         _wait(lambda: health.serves(port), f"{name} does not serve")
 
 
