@@ -45,7 +45,7 @@ class Publishing:
         self._pool = pool(dsn, size=AT_ONCE, name="event_log")
         self._log = EventLog(dsn, tail, holds, retention)
         self._tailer = Tailer(dsn, tail, ring)
-        pages = Pages(self._pool, lambda: self._tailer.lineage)
+        pages = Pages(self._pool, self._tailer.seen)
         self.source = Source(self._tailer, pages, replica=uuid4().hex[:12])
         snapshots = Snapshots(self._pool, snapshot) if snapshot else None
         self._servicer = EventLogServicer(EventContract.of(file), self.source, paging, snapshots)

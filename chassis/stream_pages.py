@@ -63,7 +63,7 @@ class Pages:
     still be, or already be, with another one: whatever it reads there is refused.
     """
 
-    def __init__(self, pool: Pool, tailed: Callable[[], Lineage]) -> None:
+    def __init__(self, pool: Pool, tailed: Callable[[], Awaitable[Lineage]]) -> None:
         self._pool = pool
         self._tailed = tailed
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -85,11 +85,12 @@ class Pages:
 
     async def lineage(self) -> Lineage:
         """Read the log's lives and bounds from the primary, now; a shared read might be older."""
+        await self._tailed()  # whose first look opens the epoch of a server's new life
         async with self._connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=resume_tokens.READ.rows)
             await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
             found = resume_tokens.lineage(await cursor.fetchall())
-        self._check(found.life)
+        await self._check(found.life)
         return found
 
     async def after_time(self, moment: datetime) -> int:
@@ -116,15 +117,15 @@ class Pages:
             # After the page: read before it, a trim in between would leave a silent hole.
             asked = await within(HUNG_SECONDS, connection.execute(_FLOOR))
             first, life = await asked.fetchone() or (0, None)
-        self._check(life)
+        await self._check(life)
         if after + 1 < first:
             raise ResumePointCompacted(first, (await self.lineage()).token(first - 1))
         if len(found) > most:
             end = found.pop().position - 1
         return found, end
 
-    def _check(self, life: UUID | None) -> None:
-        if life != self._tailed().life:
+    async def _check(self, life: UUID | None) -> None:
+        if life != (await self._tailed()).life:
             raise LogUnavailable
 
     async def _shared(self, key: Hashable, read: Callable[[], Awaitable[Result]]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -26,6 +27,7 @@ from chassis.within import within
 BATCH = 500
 LINEAGE_SECONDS = 5.0  # how old the earliest position in a bookmark may be
 CORRUPT_SECONDS = 5.0
+FIRST_LOOK_SECONDS = 2.0  # as long as a page waits for a connection
 QUIET_SECONDS = 0.25
 
 # COLUMNS is a constant of ours.
@@ -47,6 +49,7 @@ class Tailer:
         self._dsn = dsn
         self._moved = asyncio.Event()
         self._lineage: Lineage | None = None
+        self._looked = asyncio.Event()
         self._lineage_until = 0.0
         self._quiet_at = 0.0
         self.signal = signal
@@ -61,6 +64,16 @@ class Tailer:
         if self._lineage is None:
             raise LogUnavailable
         return self._lineage
+
+    async def seen(self) -> Lineage:
+        """Return ``lineage``, waiting for the first look of a process that has only just begun.
+
+        Such a process serves already: who came in its first moments was refused without a reason.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                await self._looked.wait()
+        return self.lineage
 
     async def run(self) -> None:
         await keep_connected(self._dsn, self._tail)
@@ -106,6 +119,7 @@ class Tailer:
         await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
         before, found = self._lineage, resume_tokens.lineage(await cursor.fetchall())
         self._lineage = found
+        self._looked.set()
         self._lineage_until = asyncio.get_running_loop().time() + LINEAGE_SECONDS
         metrics.EPOCH.set(found.epoch)
         if before is not None and _continues(found, before, self.ring.tail):

@@ -7,7 +7,6 @@ roles of the hospital silo and no tables. ``tests.support.databases.owner_of`` a
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,15 +45,6 @@ class OneMesh(LoadFileScheduling):  # type: ignore[misc] # it has no types
 @pytest.hookimpl(optionalhook=True)  # there is none without xdist, as in a debugger
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneMesh:
     return OneMesh(config, log)
-
-
-def pytest_collection() -> None:
-    """Collect no garbage while the tests load; ten thousand of them live as long as the run."""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    garbage.collect_from_now_on()
 
 
 def pytest_unconfigure() -> None:

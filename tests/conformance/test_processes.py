@@ -156,12 +156,6 @@ async def subscribed(opened: grpc.aio.Channel, silo: str, keys: Keys) -> Any:
         pb.SubscribeResponse.FromString,
     )
     metadata = (("authorization", f"Bearer {keys.bearer(peer, silo)}"),)
-    while True:
-        stream = subscribe(request, metadata=metadata)
-        try:
-            assert (await stream.read()).WhichOneof("frame") == "started"
-        except grpc.aio.AioRpcError as error:
-            if detail(error, ErrorInfo).reason != "LOG_UNAVAILABLE":
-                raise
-        else:
-            return stream
+    stream = subscribe(request, metadata=metadata)
+    assert (await stream.read()).WhichOneof("frame") == "started"
+    return stream

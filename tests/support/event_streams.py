@@ -98,23 +98,7 @@ async def serving(
         stack.push_async_callback(publishing.stop)
         await server.start()
         stack.push_async_callback(server.stop, None)
-        await _until_served(silo)
         yield silo
-
-
-async def _until_served(silo: Silo) -> None:
-    """Wait for the tailer's first look: until then the log says LOG_UNAVAILABLE."""
-    async with asyncio.timeout(10):
-        while True:
-            stream = silo.subscribe(LATEST)
-            try:
-                await frames(stream, 1)
-            except grpc.aio.AioRpcError as refused:
-                assert reason(refused) == "LOG_UNAVAILABLE"  # noqa: PT017 - others are failures
-                await asyncio.sleep(0.01)
-            else:
-                stream.cancel()
-                return
 
 
 async def until_head(silo: Silo, position: int) -> common.EventLogState:

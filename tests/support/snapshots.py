@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import grpc
@@ -11,7 +10,7 @@ from google.protobuf.message import Message
 from medport.common.v1 import event_log_pb2 as common
 
 from chassis.event_contract import EventContract
-from tests.support.event_streams import SNAPSHOT, reason
+from tests.support.event_streams import SNAPSHOT
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -27,19 +26,6 @@ async def snapshot(
     channel: grpc.aio.Channel, file: FileDescriptor, caller: Metadata
 ) -> dict[str, Any]:
     """Return the events of a snapshot by their subjects, each of which comes once."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await _snapshot(channel, file, caller)
-            except grpc.aio.AioRpcError as refused:  # until the log has been looked at once
-                if reason(refused) != "LOG_UNAVAILABLE":
-                    raise
-                await asyncio.sleep(0.05)
-
-
-async def _snapshot(
-    channel: grpc.aio.Channel, file: FileDescriptor, caller: Metadata
-) -> dict[str, Any]:
     contract = EventContract.of(file)
     request: Message = contract.subscribe_request(
         subscriber="rebuilding", start=common.StartPosition(origin=SNAPSHOT.origin)

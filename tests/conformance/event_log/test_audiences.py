@@ -33,7 +33,7 @@ from tests.integration.chassis.test_health import until_status
 from tests.support.databases import superuser_of
 from tests.support.event_streams import EARLIEST, LATEST, Silo, frames, positions, until_head
 from tests.support.event_writers import Scene
-from tests.support.refusals import refusal, told
+from tests.support.refusals import refusal
 from tests.support.silo_logs import Kind
 from tests.support.silos import Keys, running
 
@@ -133,17 +133,10 @@ def test_both_together_are_thirty_seconds_at_most() -> None:
 
 @asynccontextmanager
 async def _open(kind: Kind, channel: grpc.aio.Channel, bearer: str) -> AsyncIterator[Any]:
-    """Subscribe with a token, as soon as the log of a process just started is there."""
+    """Subscribe with a token."""
     stub: Any = kind.stub(channel)
-    while True:
-        call = stub.Subscribe(kind.wish(LATEST), metadata=(("authorization", f"Bearer {bearer}"),))
-        try:
-            await frames(call, 1)
-        except grpc.aio.AioRpcError as refused:
-            if told(refused)[0] != "LOG_UNAVAILABLE":
-                raise
-        else:
-            break
+    call = stub.Subscribe(kind.wish(LATEST), metadata=(("authorization", f"Bearer {bearer}"),))
+    await frames(call, 1)
     with closing(_Cancelled(call)):
         yield call
 

@@ -163,7 +163,7 @@ async def test_a_page_of_another_servers_life_is_refused(kind: Kind, databases: 
             tailer = twin.publishing.source.tailer
             assert tailer.lineage.epoch == one.publishing.source.tailer.lineage.epoch
             async with pool(here) as connections:
-                pages = Pages(connections, lambda: tailer.lineage)
+                pages = Pages(connections, tailer.seen)
                 with pytest.raises(LogUnavailable):
                     await pages.lineage()
                 with pytest.raises(LogUnavailable):

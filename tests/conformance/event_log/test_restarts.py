@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from chassis.clock import utc_now
@@ -19,13 +20,15 @@ from chassis.minting import mint
 from tests.support import oracle
 from tests.support.colleagues import a_key, a_user, introduce
 from tests.support.crowds import SiloProcess
-from tests.support.databases import Databases
-from tests.support.event_streams import serving
+from tests.support.databases import Databases, superuser_of
+from tests.support.event_streams import EARLIEST, serving
 from tests.support.event_writers import Scene, Stages, a_scene
 from tests.support.histories import Filter, read_log
 from tests.support.profiles import count
 from tests.support.recording import Recording, anywhere, following
+from tests.support.refusals import refusal
 from tests.support.silo_logs import Kind
+from tests.support.waiting import until_blocked
 
 ROLES = {"hospital": "HOSPITAL_STAFF", "ems": "EMS_DISPATCHER"}
 OWNERS = {"hospital": "hospital", "ems": "agency"}
@@ -132,6 +135,26 @@ class Replica:
         self.silo.publishing.drain()
         await self.silo.server.stop(5)
         await self.stack.aclose()
+
+
+async def test_who_comes_before_the_first_look_at_the_log_waits_for_it(scene: Scene) -> None:
+    with psycopg.connect(superuser_of(scene.dsn)) as admin:
+        admin.execute("SELECT FROM event_log_head FOR UPDATE")  # what the first look waits for
+        async with serving(scene.dsn, kind=scene.kind) as silo:
+            early = silo.subscribe(EARLIEST)
+            await until_blocked(scene.dsn, 1)
+            assert not early.done()
+            admin.rollback()
+            assert (await early.read()).WhichOneof("frame") == "started"
+            early.cancel()
+
+
+async def test_who_comes_too_early_is_refused_before_long(scene: Scene) -> None:
+    with psycopg.connect(superuser_of(scene.dsn)) as admin:
+        admin.execute("SELECT FROM event_log_head FOR UPDATE")
+        async with serving(scene.dsn, kind=scene.kind) as silo:
+            assert await refusal(silo.subscribe(EARLIEST)) == ("LOG_UNAVAILABLE", {})
+            admin.rollback()
 
 
 async def test_again_and_again_in_turn(scene: Scene) -> None:
