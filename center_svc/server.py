@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
 from medport.center.events.v1 import event_log_pb2
-from medport.center.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.center.events.v1.signing_keys_pb2 import SigningKeyPublished, SigningKeyRevoked
 from medport.center.v1 import (
     analytics_pb2_grpc,
     audit_log_pb2_grpc,
@@ -171,6 +171,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        revoked=SigningKeyRevoked,
         keep=keep,
         notifications=notifications.rows,
         clock=kit.clock,

@@ -46,6 +46,7 @@ class Identity:
         identity: bytes,
         peers: Mapping[str, bytes],
         published: Published,
+        revoked: Published,
         keep: Keep,
         notifications: NotificationRows,
         clock: Clock = utc_now,
@@ -53,12 +54,20 @@ class Identity:
         """Wire them.
 
         ``secret`` is the key-encryption key, ``identity`` the process's own key (PEM), ``peers``
-        the other processes' raw public keys; ``published`` makes a SigningKeyPublished, ``keep``
-        puts an entry into the silo's audit trail, ``notifications`` tells users.
+        the other processes' raw public keys; ``published`` and ``revoked`` make a
+        SigningKeyPublished and a SigningKeyRevoked, ``keep`` puts an entry into the silo's audit
+        trail, ``notifications`` tells users.
         """
         self.rows = rows
         self.keys = SigningKeys(
-            silo, rows.keys, database, secret=secret, published=published, clock=clock
+            silo,
+            rows.keys,
+            database,
+            secret=secret,
+            published=published,
+            revoked=revoked,
+            keep=keep,
+            clock=clock,
         )
         tokens = RefreshTokens(secret, has_tenants=rows.tenant is not None)
         self.sessions = Sessions(

@@ -54,6 +54,11 @@ class KeyRows:
         self._own = compiled(select(own).order_by(own.c.not_before_at), into=StoredKey)
         self._add = compiled(insert(own).on_conflict_do_nothing())
         self._move = compiled(update(own).where(same_key(own)).values(state=bindparam("moved_to")))
+        self._end = compiled(
+            update(own)
+            .where(same_key(own))
+            .values(state="RETIRED", not_after_at=bindparam("ended_at"))
+        )
         # A revocation is this silo's to keep: a snapshot shows keys, not who lost trust in them.
         self.copies = Copies(
             trusted,
@@ -82,6 +87,10 @@ class KeyRows:
 
     async def move(self, uow: UnitOfWork, key_name: str, state: str) -> None:
         await uow.execute(self._move, key_name=key_name, moved_to=state)
+
+    async def end(self, uow: UnitOfWork, key_name: str, at: datetime) -> None:
+        """Retire one of this silo's keys, and let nobody believe it any more."""
+        await uow.execute(self._end, key_name=key_name, ended_at=at)
 
     async def trust(self, uow: UnitOfWork, key: TrustedKey) -> None:
         """Keep another silo's key; a name once known keeps its key for good."""

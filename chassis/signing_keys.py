@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,8 +20,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.message import Message
 
-from chassis import ids
+from chassis import auth, ids
+from chassis.audit_entries import Keep, entry
 from chassis.clock import Clock, timestamp
+from chassis.errors import NotFound
+from chassis.idempotency import NO_TENANT
 from chassis.key_rows import KeyRows, StoredKey, verification_key
 from chassis.minting import SigningKey
 from chassis.outbox import Announcement
@@ -30,7 +34,9 @@ from chassis.unit_of_work import Database, UnitOfWork
 SIGNS_FOR = timedelta(days=30)
 BELIEVED_FOR = timedelta(days=60)  # leaves a silo that was stopped for weeks time to rotate
 AHEAD = timedelta(minutes=10)
-REMEMBERED = timedelta(seconds=60)  # less than AHEAD: a retired key signs nothing for long
+# Less than AHEAD: a retired key signs nothing for long. After a revocation, what other replicas
+# sign meanwhile is refused by the time verifiers know of it.
+REMEMBERED = timedelta(seconds=30)
 
 _STORED_ALGORITHM = "EDDSA"
 _NONCE = 12
@@ -63,7 +69,11 @@ class Seal:
 
 
 class SigningKeys:
-    """One silo's keys. ``published`` makes its SigningKeyPublished from the event's fields."""
+    """One silo's keys.
+
+    ``published`` and ``revoked`` make its SigningKeyPublished and SigningKeyRevoked from the
+    events' fields; ``keep`` is its way to the audit trail.
+    """
 
     def __init__(
         self,
@@ -73,6 +83,8 @@ class SigningKeys:
         *,
         secret: bytes,
         published: Published,
+        revoked: Published,
+        keep: Keep,
         clock: Clock,
     ) -> None:
         self._silo = silo
@@ -80,6 +92,8 @@ class SigningKeys:
         self._database = database
         self._seal = Seal(silo, secret)
         self._published = published
+        self._revoked = revoked
+        self._keep = keep
         self._clock = clock
         self._current: tuple[SigningKey, datetime] | None = None
 
@@ -100,6 +114,13 @@ class SigningKeys:
             keys = await self._rows.own(uow)  # a second statement sees what the lock waited for
             return await self._rotate(uow, keys, clock())
 
+    async def revoke(self, key_name: str, reason: str) -> StoredKey:
+        """End a key's period now and return it; raises NotFound."""
+        async with self._database.begin(NO_TENANT) as uow:  # for the audit trail
+            key = await self._revoke(uow, key_name, reason)
+        self._current = None
+        return key
+
     async def own(self) -> list[StoredKey]:
         """Return the keys that may have signed a living token, and the next one."""
         now = self._clock()
@@ -111,6 +132,23 @@ class SigningKeys:
         trusted = await self._rows.trusted(self._database.read(None), self._clock())
         own = [verification_key(self._silo, key) for key in await self.own()]
         return own + [verification_key(key.silo.lower(), key) for key in trusted]
+
+    async def _revoke(self, uow: UnitOfWork, key_name: str, reason: str) -> StoredKey:
+        await self._rows.lock(uow)
+        keys, now = await self._rows.own(uow), self._clock()
+        key = next((each for each in keys if each.key_name == key_name), None)
+        if key is None:
+            raise NotFound("there is no such key", resource="signing_key", id=key_name)
+        if key.not_after_at <= now:
+            return key
+        await self._rows.end(uow, key_name, now)
+        if key.state == "ACTIVE":  # nobody would believe the next one yet
+            await self._add(uow, "ACTIVE", now)
+        told = self._revoked(key_name=key_name, revoke_time=timestamp(now))
+        uow.emit(_about(key, told, version=2))
+        who, known = auth.caller(), {"changes": {"state": key.state}, "reason": reason}
+        await self._keep(uow, entry("signing_key", UUID(key_name), by=who, at=now, **known))
+        return replace(key, state="RETIRED", not_after_at=now)
 
     async def _active(self) -> SigningKey:
         stored = await self._stored() or await self._first()
@@ -182,11 +220,11 @@ def shown(key: StoredKey, published: Published, snapshot: Published) -> Announce
     return _about(key, snapshot(key=published(**public_fields(key))))
 
 
-def _about(key: StoredKey, payload: Message) -> Announcement:
+def _about(key: StoredKey, payload: Message, version: int = 1) -> Announcement:
     return Announcement(
         event=payload,
         subject=f"signing_keys/{key.key_name}",
-        subject_version=1,
+        subject_version=version,
         audience=["silo:hospital", "silo:ems", "silo:center", "role:center_admin"],
     )
 

@@ -15,7 +15,7 @@ from medport.center.events.v1 import (
 )
 from medport.center.events.v1 import signing_keys_pb2 as center_keys
 from medport.ems.events.v1 import event_log_pb2
-from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished, SigningKeyRevoked
 from medport.ems.v1 import (
     agencies_pb2_grpc,
     assignments_pb2_grpc,
@@ -126,6 +126,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        revoked=SigningKeyRevoked,
         keep=keep,
         notifications=notifications.rows,
         clock=kit.clock,

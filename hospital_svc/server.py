@@ -17,7 +17,7 @@ from medport.center.events.v1 import signing_keys_pb2 as center_keys
 from medport.ems.events.v1 import event_log_pb2 as ems_log
 from medport.ems.events.v1 import signing_keys_pb2 as ems_keys
 from medport.hospital.events.v1 import event_log_pb2
-from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished, SigningKeyRevoked
 from medport.hospital.v1 import (
     agency_preferences_pb2_grpc,
     break_glass_grants_pb2_grpc,
@@ -125,6 +125,7 @@ def _identity(kit: Kit, database: Database) -> Identity:
         identity=kit.settings.identity_key,
         peers=kit.settings.peer_keys,
         published=SigningKeyPublished,
+        revoked=SigningKeyRevoked,
         keep=keep,
         notifications=notifications.rows,
         clock=kit.clock,

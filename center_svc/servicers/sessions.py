@@ -77,6 +77,13 @@ class SessionServicer(rpc.SessionServiceServicer):
         keys = [pb.VerificationKey(**public_fields(key)) for key in await self._keys.own()]
         return pb.ListVerificationKeysResponse(verification_keys=keys)
 
+    async def RevokeVerificationKey(
+        self, request: pb.RevokeVerificationKeyRequest, context: Context
+    ) -> pb.RevokeVerificationKeyResponse:
+        key = await self._keys.revoke(request.key_name, request.reason)
+        answer = pb.VerificationKey(**public_fields(key))
+        return pb.RevokeVerificationKeyResponse(verification_key=answer)
+
 
 def _session(session: Session) -> pb.Session:
     return pb.Session(**session_fields(session, pb.SessionRevokeReason))

@@ -40,7 +40,7 @@ VALUES (%s, %s, 1, %s, %s, 'medport.x.Y', 'bytes', 'CheckViolation 23514', 5, %s
 
 @dataclass
 class Desk:
-    """One silo's ConsumerService, its messages, and its database as the superuser."""
+    """One service of a silo, its messages, and the silo's database as the superuser."""
 
     silo: str
     dsn: str
@@ -92,14 +92,22 @@ def _for_the_operator(silo: str) -> Build:
 
 
 @asynccontextmanager
-async def consumer_desk(silo: str, dsn: str) -> AsyncIterator[Desk]:
+async def consumer_desk(
+    silo: str, dsn: str, service: str = "ConsumerService"
+) -> AsyncIterator[Desk]:
     """Run the silo's real process, to which everybody is the center's administrator."""
     async with running(silo, dsn, Keys(), built=_for_the_operator(silo)) as (_, channel):
         await until_status(channel, SERVING)
-        yield desk_on(silo, dsn, channel)
+        yield desk_on(silo, dsn, channel, service)
 
 
-def desk_on(silo: str, dsn: str, channel: grpc.aio.Channel, **given: Any) -> Desk:
-    package = f"medport.{silo}.v1.consumers_pb2"
-    stub = importlib.import_module(f"{package}_grpc").ConsumerServiceStub(channel)
+def desk_on(
+    silo: str,
+    dsn: str,
+    channel: grpc.aio.Channel,
+    service: str = "ConsumerService",
+    **given: Any,
+) -> Desk:
+    package = f"medport.{silo}.v1.{service.removesuffix('Service').lower()}s_pb2"
+    stub = getattr(importlib.import_module(f"{package}_grpc"), f"{service}Stub")(channel)
     return Desk(silo, dsn, stub, importlib.import_module(package), **given)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from medport.ems.events.v1.event_log_pb2 import EmsEvent
-from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.ems.events.v1.signing_keys_pb2 import SigningKeyPublished, SigningKeyRevoked
 from medport.ems.v1 import sessions_pb2, sessions_pb2_grpc, users_pb2_grpc
 
 from chassis.identity import Identity
@@ -86,6 +86,7 @@ async def agency(dsn: str) -> AsyncIterator[Agency]:
             identity=pem(),
             peers={},
             published=SigningKeyPublished,
+            revoked=SigningKeyRevoked,
             keep=keep,
             notifications=notifications.rows,
             clock=clock,

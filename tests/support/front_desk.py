@@ -18,7 +18,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from medport.common.v1.vocabulary_pb2 import SILO_HOSPITAL, Silo
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
-from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished
+from medport.hospital.events.v1.signing_keys_pb2 import SigningKeyPublished, SigningKeyRevoked
 from medport.hospital.v1 import sessions_pb2, sessions_pb2_grpc, users_pb2_grpc
 
 from chassis import passwords, server
@@ -137,15 +137,16 @@ def pem() -> bytes:
     )
 
 
-def identity_on(database: Database, clock: Clock) -> Identity:
+def identity_on(database: Database, clock: Clock, secret: bytes = SECRET) -> Identity:
     return Identity(
         "hospital",
         rows,
         database,
-        secret=SECRET,
+        secret=secret,
         identity=pem(),
         peers={"router": ROUTER.private_key.public_key().public_bytes_raw()},
         published=SigningKeyPublished,
+        revoked=SigningKeyRevoked,
         keep=keep,
         notifications=notifications.rows,
         clock=clock,

@@ -76,6 +76,14 @@ class SessionServiceStub:
 
     Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
     """
+    RevokeVerificationKey: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RevokeVerificationKeyRequest, _sessions_pb2.RevokeVerificationKeyResponse]
+    """Ends the period of one of this silo's signing keys now, as after a theft; audited.
+
+    Tokens signed with it are refused within 35 s here, and within 60 s elsewhere; their users
+    refresh their sessions. Another key signs at once, if it was the one in use. A key whose period
+    is over already stays as it is.
+    Errors: NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -124,6 +132,14 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Lists the public keys that this silo's access tokens are signed with.
 
     Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
+    """
+    RevokeVerificationKey: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RevokeVerificationKeyRequest, _sessions_pb2.RevokeVerificationKeyResponse]  # type: ignore[assignment]
+    """Ends the period of one of this silo's signing keys now, as after a theft; audited.
+
+    Tokens signed with it are refused within 35 s here, and within 60 s elsewhere; their users
+    refresh their sessions. Another key signs at once, if it was the one in use. A key whose period
+    is over already stays as it is.
+    Errors: NOT_FOUND.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -212,6 +228,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the public keys that this silo's access tokens are signed with.
 
         Errors: UNAVAILABLE `SILO_UNAVAILABLE`.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeVerificationKey(
+        self,
+        request: _sessions_pb2.RevokeVerificationKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sessions_pb2.RevokeVerificationKeyResponse, _abc.Awaitable[_sessions_pb2.RevokeVerificationKeyResponse]]:
+        """Ends the period of one of this silo's signing keys now, as after a theft; audited.
+
+        Tokens signed with it are refused within 35 s here, and within 60 s elsewhere; their users
+        refresh their sessions. Another key signs at once, if it was the one in use. A key whose period
+        is over already stays as it is.
+        Errors: NOT_FOUND.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -554,3 +554,53 @@ class ListVerificationKeysResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListVerificationKeysResponse: _TypeAlias = ListVerificationKeysResponse  # noqa: Y015
+
+@_typing.final
+class RevokeVerificationKeyRequest(_message.Message):
+    """Names a key, and says why it is not to be believed any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    key_name: _builtins.str
+    """Name of the key, without the silo's."""
+    reason: _builtins.str
+    """Why, for the audit log: 3 to 200 printable characters. Names no patient."""
+    def __init__(
+        self,
+        *,
+        key_name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_name", b"key_name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeVerificationKeyRequest: _TypeAlias = RevokeVerificationKeyRequest  # noqa: Y015
+
+@_typing.final
+class RevokeVerificationKeyResponse(_message.Message):
+    """The key as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification_key(self) -> Global___VerificationKey:
+        """Its period is over."""
+
+    def __init__(
+        self,
+        *,
+        verification_key: Global___VerificationKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification_key", b"verification_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification_key", b"verification_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeVerificationKeyResponse: _TypeAlias = RevokeVerificationKeyResponse  # noqa: Y015
