@@ -132,6 +132,13 @@ OCCASIONS: Mapping[str, Occasion] = {
         "{{agency_name}} does not carry out trip {{trip_number}}. It is offered again.",
         *_BOTH,
     ),
+    "trip_expired": _occasion(
+        "trip_number",
+        "Nobody took trip {{trip_number}}",
+        "The offer of trip {{trip_number}} is over, and it was awarded to nobody. If the patient"
+        " still has to travel, ask for the transport again.",
+        *_BOTH,
+    ),
     "trip_awarded": _occasion(
         "trip_number",
         "Trip {{trip_number}} is yours",

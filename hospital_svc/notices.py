@@ -6,7 +6,6 @@ from uuid import UUID
 
 from chassis.clock import utc_now
 from chassis.notification_rows import Notice
-from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
 from hospital_svc.domain.transport_requests import TransportRequest
 from hospital_svc.repositories import notifications
@@ -16,19 +15,22 @@ async def tell(
     uow: UnitOfWork,
     trip: TransportRequest,
     template_name: str,
-    event: Received,
+    source_event_id: UUID,
     *,
     with_admins: bool = False,
     **variables: str,
 ) -> None:
-    """Tell who asked for the trip, and the administrators if it is theirs to know, once."""
+    """Tell who asked for the trip, and the administrators if it is theirs to know, once.
+
+    What no event of a peer made so has the trip's own id for a source.
+    """
     recipients = await notifications.whom(
         uow, trip.hospital_id, trip.created_by_id, with_admins=with_admins
     )
     notice = Notice(
         template_name=template_name,
         variables={"trip_number": trip.trip_number, **variables},
-        source_event_id=UUID(event.metadata.id),
+        source_event_id=source_event_id,
     )
     await notifications.rows.queue(
         uow, notice, tenant=trip.hospital_id, recipients=recipients, at=utc_now()

@@ -130,4 +130,4 @@ async def _tell(uow: UnitOfWork, trip: TransportRequest, award: Award, event: Re
         case _:
             return
     agency_name = await notifications.agency_name(uow, award.agency_id)
-    await notices.tell(uow, trip, template_name, event, agency_name=agency_name)
+    await notices.tell(uow, trip, template_name, UUID(event.metadata.id), agency_name=agency_name)

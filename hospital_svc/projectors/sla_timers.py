@@ -20,5 +20,5 @@ async def project(uow: UnitOfWork, event: Received) -> None:
             hospital_id, id = UUID(breached.trip.hospital_id), breached.trip.transport_request_id
             await uow.use_tenant(hospital_id)
             for trip in await transport_requests.list_named(uow, hospital_id, [UUID(id)]):
-                told = missed(breached)
-                await notices.tell(uow, trip, "sla_breached", event, with_admins=True, **told)
+                told, source = missed(breached), UUID(event.metadata.id)
+                await notices.tell(uow, trip, "sla_breached", source, with_admins=True, **told)

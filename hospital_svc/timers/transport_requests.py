@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.reactions import Due, Outcome
 from chassis.unit_of_work import Database, UnitOfWork
-from hospital_svc import decisions
+from hospital_svc import decisions, notices
 from hospital_svc.domain import cancellations
 from hospital_svc.domain.awards import ANSWER_GRACE
 from hospital_svc.repositories import received_bids, transport_requests
@@ -42,4 +42,5 @@ class OfferExpiries:
         if decision is None:
             return Outcome.MOVED_ON
         await decisions.write(uow, decision)
+        await notices.tell(uow, decision.trip, "trip_expired", trip.id, with_admins=True)
         return Outcome.DONE

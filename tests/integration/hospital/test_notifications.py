@@ -19,7 +19,8 @@ from medport.hospital.v1 import notifications_pb2 as pb
 from medport.hospital.v1 import notifications_pb2_grpc as rpc
 from medport.hospital.v1 import transport_requests_pb2
 
-from chassis.clock import timestamp
+from chassis.clock import timestamp, utc_now
+from hospital_svc.timers.transport_requests import OfferExpiries
 from tests.support.front_desk import NOON
 from tests.support.hospital_silo import Metadata, refused
 from tests.support.hospital_trips import PHI, Ward
@@ -92,6 +93,23 @@ async def test_who_awarded_a_trip_hears_whether_the_agency_carries_it_out(mercy:
     assert (accepted.template_name, reopened.template_name) == ("trip_accepted", "trip_reopened")
     assert f"Agency {mercy.agency_id.hex[:6]}" in accepted.content
     assert [each.id for each in await reader.list(page_size=1)] == [reopened.id]
+
+
+async def test_who_asked_and_the_administrators_hear_that_nobody_took_a_trip(mercy: Ward) -> None:
+    trip = await mercy.create()
+    mercy.silo.sql(
+        "UPDATE transport_request SET requested_at = requested_at - interval '1 day',"
+        " offer_expires_at = now() - interval '1 hour'"
+    )
+    expiries, database = OfferExpiries(), mercy.silo.database
+    for due in await expiries.coming(database, until=utc_now(), fetch=10):
+        async with database.begin(due.tenant) as uow:
+            await expiries.react(uow, due, utc_now)
+    for caller in (mercy.staff, mercy.admin):
+        [told] = await Reader(mercy, caller).list()
+        assert told.template_name == "trip_expired"
+        assert trip.trip_number in told.content
+        assert not any(phi in str(told) for phi in PHI)
 
 
 async def test_what_was_read_stays_read_and_is_ones_own(mercy: Ward) -> None:
