@@ -1,11 +1,17 @@
-"""Switches Python's collector of garbage off; programs import this before the rest of themselves.
+"""Makes a program's start cheaper; programs import this before the rest of themselves.
 
-A start makes 200,000 objects that stay, and looking through them again and again was a quarter of
-its time (measured: 1.15 s of CPU instead of 1.6). ``garbage.collect_from_now_on`` ends this.
+Python's collector of garbage is off from here on, until ``garbage.collect_from_now_on``: a start
+makes 200,000 objects that stay, and looking through them again and again was a quarter of its time
+(measured: 1.15 s of CPU instead of 1.6).
+
+``rich`` is not there for who asks: structlog would load it for tracebacks that we never print
+(measured: 0.1 s of CPU and 4 MB of memory).
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 
 gc.disable()
+sys.modules["rich"] = None  # type: ignore[assignment] # that is how an absent module is written
