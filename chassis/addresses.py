@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import unquote
 
@@ -34,6 +35,7 @@ def of_peer(peer: str) -> str:
     return rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else "unknown"
 
 
+@lru_cache(maxsize=1024)
 def parsed(text: str) -> Address | None:
     try:
         return ip_address(text)

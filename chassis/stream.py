@@ -101,7 +101,9 @@ class EventLogServicer:
             wish = replace(_wish(request, interest, lineage), generation=generation)
             stream = Subscription(self._source, wish, cursor, context.write, recheck)
             stream.standing = standing
-            await stream.run(opening)
+            running = stream.run(opening)
+            del lineage, opening  # a stream lives long, and there are many of them
+            await running
 
     async def list_events(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
         interest = self._interest(auth.caller(), request.filter)

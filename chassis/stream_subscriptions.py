@@ -96,12 +96,13 @@ class Subscription:
         """Serve until drained, old, or at the head asked for; raises refusals of the log."""
         self._source.open += 1
         try:
-            await self._serve(opening)
+            await self._tell(opening)
+            del opening  # a stream lives long, and there are many of them
+            await self._serve()
         finally:
             self._source.open -= 1
 
-    async def _serve(self, opening: pb.Started | pb.SnapshotEnd) -> None:
-        await self._tell(opening)
+    async def _serve(self) -> None:
         while (reason := self._reason()) is None:
             self._recheck_when_due()
             await self._step()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from chassis.auth import Principal
@@ -14,6 +15,7 @@ from chassis.interceptors.guards import Context, Guard, Rpc
 from chassis.interceptors.methods import Method
 
 Authenticate = Callable[[str], Awaitable[Principal]]
+Enter = Callable[[], Coroutine[Any, Any, None]]
 
 MOST_TOKEN_BYTES = 4096
 _OWN_TENANT = frozenset({"OWN_TENANT"})
@@ -24,21 +26,20 @@ AGAIN_SECONDS = 25.0  # a stream ends within 30 s of its caller's revocation
 def guard(authenticate: Authenticate, again_seconds: float = AGAIN_SECONDS) -> Guard:
     """Make the guard that verifies bearer tokens with ``authenticate``."""
 
-    @asynccontextmanager
-    async def admit(rpc: Rpc) -> AsyncIterator[None]:
+    def admit(rpc: Rpc) -> AbstractAsyncContextManager[None] | Awaitable[None] | None:
         if rpc.method.anonymous:
-            yield
-            return
-        token = bearer(rpc.context)
-        await _enter(rpc, authenticate, token)
-        if not rpc.method.streams_answers:
-            yield
-            return
-        watch = asyncio.create_task(_again(rpc, authenticate, token, again_seconds))
+            return None
+        enter = partial(_enter, rpc, authenticate, bearer(rpc.context))
+        return admitted(rpc, enter) if rpc.method.streams_answers else enter()
+
+    @asynccontextmanager
+    async def admitted(rpc: Rpc, enter: Enter) -> AsyncIterator[None]:
+        await enter()
+        watch = _Watch(enter, again_seconds, rpc.interruption.interrupt)
         try:
             yield
         finally:
-            watch.cancel()
+            watch.stop()
 
     return admit
 
@@ -85,15 +86,33 @@ def own_tenant(rpc: Rpc, request: Any) -> None:
         raise PermissionDenied("the tenant named is not the caller's")
 
 
-async def _again(rpc: Rpc, authenticate: Authenticate, token: str, seconds: float) -> None:
-    """Ask again while a stream is open: tokens expire, sessions are revoked, roles change.
+class _Watch:
+    """Enters again while a stream is open: tokens expire, sessions are revoked, roles change.
 
-    A stream also ends when nobody can tell any more: its caller resumes once somebody can.
+    A stream also ends when nobody can tell any more: its caller resumes once somebody can. In
+    between this is a timer, and no task: there are a thousand of them.
     """
-    while True:
-        await asyncio.sleep(seconds)
+
+    def __init__(self, enter: Enter, seconds: float, end: Callable[[Exception], None]) -> None:
+        self._enter, self._seconds, self._end = enter, seconds, end
+        self._entering: asyncio.Task[None] | None = None
+        self._timer = self._later()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._entering is not None:
+            self._entering.cancel()
+
+    def _later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._seconds, self._begin)
+
+    def _begin(self) -> None:
+        self._entering = asyncio.create_task(self._again())
+
+    async def _again(self) -> None:
         try:
-            await _enter(rpc, authenticate, token)
+            await self._enter()
         except Exception as refusal:  # noqa: BLE001 - it ends the stream, which judges it
-            rpc.interruption.interrupt(refusal)
-            return
+            self._end(refusal)
+        else:
+            self._timer = self._later()

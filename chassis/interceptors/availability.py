@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from chassis.availability import Availability
 from chassis.interceptors.guards import Guard, Rpc
@@ -18,14 +18,13 @@ def guard(silo: str, availability: Availability) -> Guard:
     Open streams of answers stay: they live on memory and heartbeats until the database is back.
     """
 
-    @asynccontextmanager
-    async def answerable(rpc: Rpc) -> AsyncIterator[None]:
+    def answerable(rpc: Rpc) -> AbstractAsyncContextManager[None] | None:
         if not availability.is_up:
             raise unavailable(silo)
-        if rpc.method.streams_answers:
-            yield
-            return
+        return None if rpc.method.streams_answers else interrupted(rpc)
 
+    @asynccontextmanager
+    async def interrupted(rpc: Rpc) -> AsyncIterator[None]:
         def interrupt() -> None:
             rpc.interruption.interrupt(unavailable(silo), patience=SILENT_SECONDS)
 

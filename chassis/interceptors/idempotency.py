@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,12 +20,14 @@ def guard(secret: bytes) -> Guard:
     """Make the guard; ``secret`` is the silo's key-encryption key."""
     key = HKDF(SHA256(), 32, salt=None, info=b"medport request hashes").derive(secret)
 
+    def repeatable(rpc: Rpc) -> AbstractAsyncContextManager[None] | None:
+        is_unary = rpc.method.type == "unary"
+        claims = is_unary and rpc.method.is_idempotent and rpc.call.principal is not None
+        return claimed(rpc) if claims else None
+
     @asynccontextmanager
-    async def repeatable(rpc: Rpc) -> AsyncIterator[None]:
+    async def claimed(rpc: Rpc) -> AsyncIterator[None]:
         """Hand the unit of work what it claims, and answer from the store what was answered."""
-        if rpc.method.type != "unary" or not rpc.method.is_idempotent or rpc.call.principal is None:
-            yield
-            return
         rpc.call.idempotency = Idempotency(
             method=rpc.method.path,
             request_id=UUID(rpc.request.request_id),

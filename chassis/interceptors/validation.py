@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
@@ -24,12 +24,10 @@ class MalformedRequest(InvalidArgument):
     reason = "MALFORMED_REQUEST"
 
 
-@asynccontextmanager
-async def guard(rpc: Rpc) -> AsyncIterator[None]:
+async def guard(rpc: Rpc) -> None:
     """Turn the request's bytes into a valid message, or each of a stream's when it arrives."""
     parse: Callable[[Rpc, Any], Any] = _each if rpc.method.streams_requests else _valid
     rpc.request = parse(rpc, rpc.request)
-    yield
 
 
 async def _each(rpc: Rpc, raws: AsyncIterator[bytes]) -> AsyncIterator[Message]:

@@ -80,8 +80,12 @@ async def serving(
     kind: Kind = HOSPITAL,
     *,
     options: channels.Options = channels.SERVER,
+    looked: bool = True,
 ) -> AsyncIterator[Silo]:
-    """Publish ``kind``'s log in this process, behind a real server; any number may share a log."""
+    """Publish ``kind``'s log in this process, behind a real server; any number may share a log.
+
+    ``looked`` waits for the process's first look at its log, for who asks its parts directly.
+    """
     publishing = Publishing(dsn, kind.file, Paging(bytes(32)), ring=ring, snapshot=snapshot)
     async with AsyncExitStack() as stack:
         connections = await stack.enter_async_context(pool(dsn))
@@ -98,6 +102,8 @@ async def serving(
         stack.push_async_callback(publishing.stop)
         await server.start()
         stack.push_async_callback(server.stop, None)
+        if looked:
+            await publishing.source.tailer.seen()
         yield silo
 
 

@@ -140,7 +140,7 @@ class Replica:
 async def test_who_comes_before_the_first_look_at_the_log_waits_for_it(scene: Scene) -> None:
     with psycopg.connect(superuser_of(scene.dsn)) as admin:
         admin.execute("SELECT FROM event_log_head FOR UPDATE")  # what the first look waits for
-        async with serving(scene.dsn, kind=scene.kind) as silo:
+        async with serving(scene.dsn, kind=scene.kind, looked=False) as silo:
             early = silo.subscribe(EARLIEST)
             await until_blocked(scene.dsn, 1)
             assert not early.done()
@@ -152,7 +152,7 @@ async def test_who_comes_before_the_first_look_at_the_log_waits_for_it(scene: Sc
 async def test_who_comes_too_early_is_refused_before_long(scene: Scene) -> None:
     with psycopg.connect(superuser_of(scene.dsn)) as admin:
         admin.execute("SELECT FROM event_log_head FOR UPDATE")
-        async with serving(scene.dsn, kind=scene.kind) as silo:
+        async with serving(scene.dsn, kind=scene.kind, looked=False) as silo:
             assert await refusal(silo.subscribe(EARLIEST)) == ("LOG_UNAVAILABLE", {})
             admin.rollback()
 
