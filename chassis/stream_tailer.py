@@ -70,9 +70,10 @@ class Tailer:
 
         Such a process serves already: who came in its first moments was refused without a reason.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK_SECONDS):
-                await self._looked.wait()
+        if self._lineage is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                    await self._looked.wait()
         return self.lineage
 
     async def run(self) -> None:

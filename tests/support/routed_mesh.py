@@ -49,9 +49,11 @@ async def routing(
     """Run a router, and yield it with a channel to it; every test is at one address, and hasty."""
     router = Router(settings, descriptors, allowances)
     await router.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{router.port}") as channel:
-        yield router, channel
-    await router.stop(0, 0)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{router.port}") as channel:
+            yield router, channel
+    finally:
+        await router.stop(0, 0)
 
 
 @dataclass
