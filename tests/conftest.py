@@ -7,7 +7,6 @@ roles of the hospital silo and no tables. ``tests.support.databases.owner_of`` a
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from chassis import garbage
 from tests.support.databases import Databases
 from tests.support.servers import source
 
@@ -46,29 +44,6 @@ class OneMesh(LoadFileScheduling):  # type: ignore[misc] # it has no types
 @pytest.hookimpl(optionalhook=True)  # there is none without xdist, as in a debugger
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneMesh:
     return OneMesh(config, log)
-
-
-def pytest_collection() -> None:
-    """Collect no garbage among what lives as long as the run: ten thousand tests."""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    garbage.collect_from_now_on()
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport() -> Iterator[None]:
-    """Let no finalizer format a traceback while a report's source is parsed: 3.11 fails then."""
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    garbage.leave_the_rest()
 
 
 @pytest.fixture(scope="session")

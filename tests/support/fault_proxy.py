@@ -87,7 +87,7 @@ class FaultProxy:
 
     async def cut(self) -> None:
         if self._server is not None:
-            self._server.close()
+            await self._stop_accepting(self._server)
         ends = [end for link in self._links for end in link.ends]
         self._links.clear()
         for task in self._tasks:
@@ -96,6 +96,13 @@ class FaultProxy:
             end.transport.abort()
         closing = (end.wait_closed() for end in ends)
         await asyncio.gather(*self._tasks, *closing, return_exceptions=True)
+
+    async def _stop_accepting(self, server: asyncio.Server) -> None:
+        """Close ``server`` when what it has just accepted is attached: 3.11 would leak it."""
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +16,15 @@ from chassis.auth import Principal
 from chassis.errors import Unauthenticated
 from chassis.interceptors.guards import GuardedServer
 from tests.support import echo
-from tests.support.echo import EchoRequest, EchoResponse, OwnRequest, call, finish, refused
+from tests.support.echo import (
+    EchoRequest,
+    EchoResponse,
+    OwnRequest,
+    call,
+    finish,
+    refused,
+    refused_of,
+)
 from tests.support.guarded import AS_STAFF, ECHOING, HOSPITAL, SECURED, authenticate, guards
 
 
@@ -34,7 +43,7 @@ async def test_nobody_comes_in_without_one_good_token(
     name: str, metadata: tuple[tuple[str, str], ...], says: str
 ) -> None:
     async with echo.serving(ECHOING, guards()) as channel:
-        error = await refused(call(channel, name, metadata=metadata))
+        error = await refused_of(partial(call, channel, name, metadata=metadata))
 
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert says in (error.details() or "")
@@ -44,9 +53,8 @@ async def test_a_role_is_refused_before_the_request_is_looked_at() -> None:
     as_beginner = (("authorization", "bearer beginner"),)
     async with echo.serving(ECHOING, guards()) as channel:
         for name in (*SECURED, "Override"):
-            error = await refused(
-                call(channel, name, EchoRequest(text="x" * 99), metadata=as_beginner)
-            )
+            too_long = EchoRequest(text="x" * 99)
+            error = await refused_of(partial(call, channel, name, too_long, metadata=as_beginner))
             assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
