@@ -135,10 +135,13 @@ def login(
     *,
     silo: Annotated[str, typer.Option(help="hospital, ems or center.")],
     email: Annotated[str, typer.Option(help="A user of the demonstration.")],
+    audience: Annotated[
+        str, typer.Option("--for", help="The silo to show it to; by default the user's own.")
+    ] = "",
     data: Data = HERE,
 ) -> None:
     """Print an access token of a demonstration user, for grpcurl."""
-    typer.echo(logins.token(directory(data), silo, email))
+    typer.echo(logins.token(directory(data), silo, email, audience))
 
 
 @app.command()

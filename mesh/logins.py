@@ -39,9 +39,12 @@ def password_of(data: DataDirectory, silo: str, email: str) -> str:
     return os.environ.get("MEDPORT_PASSWORD") or str(typer.prompt("Password", hide_input=True))
 
 
-def token(data: DataDirectory, silo: str, email: str) -> str:
-    """Return an access token, valid for some minutes; raises LoginFailed."""
-    return str(_login(data, silo, email).access_token)
+def token(data: DataDirectory, silo: str, email: str, audience: str = "") -> str:
+    """Return an access token for ``audience``, valid for some minutes; raises LoginFailed."""
+    answer = _login(data, silo, email)
+    if audience and audience != silo:
+        answer = _traded(data, silo, answer.refresh_token, audience)
+    return str(answer.access_token)
 
 
 def center_tokens(data: DataDirectory, silos: Sequence[str]) -> dict[str, str]:
@@ -49,22 +52,31 @@ def center_tokens(data: DataDirectory, silos: Sequence[str]) -> dict[str, str]:
     answer = _login(data, "center", passwords.CENTER_ADMIN)
     tokens: dict[str, str] = {}
     for silo in silos:
-        audience = vocabulary.Silo.Value(f"SILO_{silo.upper()}")
-        request = center.RefreshSessionRequest(
-            refresh_token=answer.refresh_token, audience=audience
-        )
-        answer = _ask(data, "center", "RefreshSession", request)
+        answer = _traded(data, "center", answer.refresh_token, silo)
         tokens[silo] = answer.access_token
     return tokens
 
 
+def _traded(data: DataDirectory, silo: str, refresh_token: str, audience: str) -> Any:
+    messages, _ = _sessions(silo)
+    _sessions(audience)
+    request = messages.RefreshSessionRequest(
+        refresh_token=refresh_token, audience=vocabulary.Silo.Value(f"SILO_{audience.upper()}")
+    )
+    return _ask(data, silo, "RefreshSession", request)
+
+
 def _login(data: DataDirectory, silo: str, email: str) -> Any:
-    if silo not in SESSIONS:
-        raise LoginFailed(f"{silo} is no silo; there are {', '.join(SESSIONS)}")
-    messages, _ = SESSIONS[silo]
+    messages, _ = _sessions(silo)
     password = password_of(data, silo, email)
     request = messages.CreateSessionRequest(email=email, password=password)
     return _ask(data, silo, "CreateSession", request)
+
+
+def _sessions(silo: str) -> tuple[Any, Any]:
+    if silo not in SESSIONS:
+        raise LoginFailed(f"{silo} is no silo; there are {', '.join(SESSIONS)}")
+    return SESSIONS[silo]
 
 
 def _ask(data: DataDirectory, silo: str, method: str, request: Message) -> Any:

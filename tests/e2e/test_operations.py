@@ -26,11 +26,13 @@ from medport.center.v1.audit_log_pb2_grpc import AuditLogServiceStub
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import agencies_pb2
 from medport.ems.v1.agencies_pb2_grpc import AgencyServiceStub
+from medport.hospital.v1.consumers_pb2 import ListConsumersRequest
+from medport.hospital.v1.consumers_pb2_grpc import ConsumerServiceStub
 
 from mesh.demo import cast
 from mesh.demo.cast import AgencyPart
 from mesh.health import serves
-from mesh.logins import token
+from mesh.logins import LoginFailed, token
 from mesh.passwords import CENTER_ADMIN
 from mesh.postgres import PostgresServer
 from tests.e2e.conftest import Mesh
@@ -63,6 +65,14 @@ def channel(mesh: Mesh) -> Iterator[grpc.Channel]:
 
 def bearer(mesh: Mesh, silo: str, email: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token(mesh.data, silo, email)}"),)
+
+
+def test_a_login_gives_a_token_for_another_silo(mesh: Mesh, channel: grpc.Channel) -> None:
+    stub: Any = ConsumerServiceStub(channel)
+    metadata = [("authorization", f"Bearer {token(mesh.data, 'center', CENTER_ADMIN, 'hospital')}")]
+    assert stub.ListConsumers(ListConsumersRequest(), metadata=metadata, timeout=10).consumers
+    with pytest.raises(LoginFailed, match="nowhere is no silo"):
+        token(mesh.data, "center", CENTER_ADMIN, "nowhere")
 
 
 class Office:
