@@ -20,7 +20,7 @@ from chassis.refresh_tokens import RefreshTokens
 from chassis.router_proof import ROUTER, RouterProof
 from chassis.sessions import ABSOLUTE, Sessions
 from chassis.signing_keys import Published, SigningKeys
-from chassis.timers import every
+from chassis.timers import Timer, every
 from chassis.tokens import Keyring, Verifier, peer_key
 from chassis.unit_of_work import Database
 
@@ -81,18 +81,9 @@ class Identity:
         self.parts: list[Denials | PasswordResets] = [self.denials, self.resets]
         self._router = RouterProof(silo, peers.get(ROUTER), clock)
         self.guards = [addresses.guard(self._router.is_router), denials.guard(self.denials)]
-        # The router is nobody's peer: it proves itself beside a caller's token, never as one.
-        configured = [peer_key(name, raw) for name, raw in peers.items() if name != ROUTER]
-        keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
-        self.verifier = Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
+        self.verifier = self._verifier(silo, peers, clock)
         self.bearer = ProcessTokens(identity_key(silo, identity), clock)
-        self.timers = [
-            every(SWEEP_SECONDS, self.keys.rotate),
-            every(SWEEP_SECONDS, self.forget_guesses),
-            every(TIDY_SECONDS, self.forget_sessions),
-            every(DENIALS_SECONDS, self.denials.write),
-            every(RESETS_SECONDS, self.resets.send),
-        ]
+        self.timers = self._timers()
 
     async def forget_guesses(self, database: Database, clock: Clock) -> int:
         """Forget guesses of long ago: anybody can make rows for addresses that do not exist."""
@@ -109,3 +100,18 @@ class Identity:
                 forgotten += await self.rows.one_time.forget(uow, tenant, now - ABSOLUTE)
                 forgotten += await self.rows.sessions.forget(uow, tenant, now - SHOWN_FOR)
         return forgotten
+
+    def _verifier(self, silo: str, peers: Mapping[str, bytes], clock: Clock) -> Verifier:
+        # The router is nobody's peer: it proves itself beside a caller's token, never as one.
+        configured = [peer_key(name, raw) for name, raw in peers.items() if name != ROUTER]
+        keyring = Keyring(configured, self.keys.verification_keys, clock=clock)
+        return Verifier(silo, keyring, is_over=self.sessions.is_over, clock=clock)
+
+    def _timers(self) -> list[Timer]:
+        return [
+            every(SWEEP_SECONDS, self.keys.rotate),
+            every(SWEEP_SECONDS, self.forget_guesses),
+            every(TIDY_SECONDS, self.forget_sessions),
+            every(DENIALS_SECONDS, self.denials.write),
+            every(RESETS_SECONDS, self.resets.send),
+        ]

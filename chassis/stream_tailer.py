@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -49,7 +48,6 @@ class Tailer:
         self._dsn = dsn
         self._moved = asyncio.Event()
         self._lineage: Lineage | None = None
-        self._looked = asyncio.Event()
         self._lineage_until = 0.0
         self._quiet_at = 0.0
         self.signal = signal
@@ -70,10 +68,10 @@ class Tailer:
 
         Such a process serves already: who came in its first moments was refused without a reason.
         """
-        if self._lineage is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_LOOK_SECONDS):
-                    await self._looked.wait()
+        clock = asyncio.get_running_loop().time
+        until = clock() + FIRST_LOOK_SECONDS
+        while self._lineage is None and clock() < until:
+            await self.moved(until)
         return self.lineage
 
     async def run(self) -> None:
@@ -120,7 +118,6 @@ class Tailer:
         await within(HUNG_SECONDS, cursor.execute(resume_tokens.READ.text))
         before, found = self._lineage, resume_tokens.lineage(await cursor.fetchall())
         self._lineage = found
-        self._looked.set()
         self._lineage_until = asyncio.get_running_loop().time() + LINEAGE_SECONDS
         metrics.EPOCH.set(found.epoch)
         if before is not None and _continues(found, before, self.ring.tail):

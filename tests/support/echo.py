@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -169,7 +170,9 @@ def call(
         response_deserializer=EchoResponse.FromString,
     )
     given = requests or (EchoRequest(request_id="0198f000-0000-7000-8000-000000000001"),)
-    return method(iter(given) if reads else given[0], metadata=metadata, timeout=timeout)
+    if reads and not isinstance(given[0], AsyncIterable):
+        return method(iter(given), metadata=metadata, timeout=timeout)
+    return method(given[0], metadata=metadata, timeout=timeout)
 
 
 async def finish(under_way: Any) -> list[Any]:
@@ -190,12 +193,22 @@ async def refused(under_way: Any) -> grpc.aio.AioRpcError:
     raise AssertionError("the call was answered")
 
 
-async def refused_of(begin: Callable[[], Any]) -> grpc.aio.AioRpcError:
-    """Return what refuses a call at once, however soon.
+async def refused_unasked(
+    channel: grpc.aio.Channel, name: str, *requests: Any, **given: Any
+) -> Any:
+    """Return what refuses a call before it has asked anything, where it may ask later.
 
-    The client of grpc.aio loses the status of a stream that ended before it had written, and makes
-    up one of its own: then the call is begun again.
+    The client of grpc.aio loses the status of a stream that ends while it writes.
     """
-    while (error := await refused(begin())).details() == "Internal error from Core":
-        pass
-    return error
+    over = asyncio.Event()
+
+    async def nothing() -> AsyncIterator[Any]:
+        await over.wait()
+        for each in list[Any]():
+            yield each
+
+    _, reads, _ = ARITIES[name]
+    try:
+        return await refused(call(channel, name, *([nothing()] if reads else requests), **given))
+    finally:
+        over.set()

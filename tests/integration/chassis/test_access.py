@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,7 +22,7 @@ from tests.support.echo import (
     call,
     finish,
     refused,
-    refused_of,
+    refused_unasked,
 )
 from tests.support.guarded import AS_STAFF, ECHOING, HOSPITAL, SECURED, authenticate, guards
 
@@ -43,7 +42,7 @@ async def test_nobody_comes_in_without_one_good_token(
     name: str, metadata: tuple[tuple[str, str], ...], says: str
 ) -> None:
     async with echo.serving(ECHOING, guards()) as channel:
-        error = await refused_of(partial(call, channel, name, metadata=metadata))
+        error = await refused_unasked(channel, name, metadata=metadata)
 
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert says in (error.details() or "")
@@ -54,7 +53,7 @@ async def test_a_role_is_refused_before_the_request_is_looked_at() -> None:
     async with echo.serving(ECHOING, guards()) as channel:
         for name in (*SECURED, "Override"):
             too_long = EchoRequest(text="x" * 99)
-            error = await refused_of(partial(call, channel, name, too_long, metadata=as_beginner))
+            error = await refused_unasked(channel, name, too_long, metadata=as_beginner)
             assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
