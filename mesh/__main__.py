@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from chassis import garbage
-from mesh import consumers, dead_letters, holding, lifecycle, logins, next_steps
-from mesh import events as tail
-from mesh import status as board
-from mesh.binaries import NoPostgres
-from mesh.census import Census
-from mesh.dead_letters import NoSuchLetter
-from mesh.events import UnknownType
-from mesh.holding import UnknownProgram
-from mesh.logins import LoginFailed
-from mesh.operators import Refused
 from mesh.options import HERE, AsJson, Data, SiloName, directory
-from mesh.ports import PortTaken
-from mesh.postgres import PostgresFailed
-from mesh.processes import StartFailed
-from mesh.state import AlreadyRunning, NotRunning
+from mesh.problems import Problem
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-app.add_typer(consumers.app, name="consumers")
-app.add_typer(dead_letters.app, name="dead-letters")
-_EXPECTED = (
-    AlreadyRunning,
-    LoginFailed,
-    NotRunning,
-    NoPostgres,
-    NoSuchLetter,
-    PortTaken,
-    PostgresFailed,
-    Refused,
-    StartFailed,
-    UnknownProgram,
-    UnknownType,
-)
+_GROUPS = {"consumers": "mesh.consumers", "dead-letters": "mesh.dead_letters"}
+
+
+class Commands(TyperGroup):
+    """The commands below and the groups of commands, which load when somebody asks for them.
+
+    As each command's own imports do: all of them are 0.5 s of CPU, which who only stops a program
+    would take from the mesh that runs beside it.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in _GROUPS:
+            group = typer.main.get_command(import_module(_GROUPS[cmd_name]).app)
+            group.name = cmd_name
+            return group
+        return super().get_command(ctx, cmd_name)
+
+
+app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, add_completion=False)
 
 
 @app.command()
@@ -55,6 +50,8 @@ def up(
     ] = False,
 ) -> None:
     """Start three databases, three silos and the router, and play a day of transfers."""
+    from mesh import lifecycle
+
     wish = lifecycle.Wish(offset=port_offset, strict=strict_ports, demo=not no_demo)
     run = lifecycle.behind if detach else lifecycle.in_front
     raise typer.Exit(run(directory(data), wish, Console()))
@@ -63,6 +60,8 @@ def up(
 @app.command()
 def down(*, data: Data = HERE) -> None:
     """Stop the running mesh; its data stays."""
+    from mesh import lifecycle
+
     lifecycle.down(directory(data))
     Console().print("stopped")
 
@@ -77,6 +76,8 @@ def status(
     data: Data = HERE,
 ) -> None:
     """Show what runs where, how it is, how much it is asked, and who follows whom how closely."""
+    from mesh import status as board
+
     (board.watch if watch else board.show)(directory(data), as_json=as_json)
 
 
@@ -88,8 +89,7 @@ def demo(
     data: Data = HERE,
 ) -> None:
     """Play a day of transfers through the router and check the books afterwards."""
-    # Here, not above: no other command has to wait for the demonstration's world to load.
-    from mesh.demo import day  # noqa: PLC0415
+    from mesh.demo import day
 
     raise typer.Exit(day.play(directory(data), trips=trips, as_json=as_json))
 
@@ -118,6 +118,8 @@ def events(
     data: Data = HERE,
 ) -> None:
     """Print what the silos announce; a stream that breaks off goes on where it was."""
+    from mesh import events as tail
+
     if since not in {"earliest", "latest"}:
         raise typer.BadParameter("--from is earliest or latest")
     asked = tail.wishes(
@@ -141,6 +143,8 @@ def login(
     data: Data = HERE,
 ) -> None:
     """Print an access token of a demonstration user, for grpcurl."""
+    from mesh import logins
+
     typer.echo(logins.token(directory(data), silo, email, audience))
 
 
@@ -152,24 +156,32 @@ def psql(
     data: Data = HERE,
 ) -> None:
     """Print a statement's rows from a silo's database, as its superuser; it can change no row."""
+    from mesh.census import Census
+
     typer.echo(Census(directory(data)).printed(silo, statement))
 
 
 @app.command()
 def stop(name: str, *, data: Data = HERE) -> None:
     """Stop one program of the running mesh (such as center-postgres) and keep it down."""
+    from mesh import holding
+
     holding.stop(directory(data), name)
 
 
 @app.command()
 def start(name: str, *, data: Data = HERE) -> None:
     """Let a stopped program run again."""
+    from mesh import holding
+
     holding.start(directory(data), name)
 
 
 @app.command("next")
 def print_next_steps(*, data: Data = HERE) -> None:
     """Print commands that work against the running mesh, as they stand."""
+    from mesh import next_steps
+
     next_steps.show(directory(data), Console())
 
 
@@ -177,7 +189,7 @@ def main() -> None:
     """Run a command; what can go wrong on a machine is one line, not a traceback."""
     try:
         app()
-    except _EXPECTED as problem:
+    except Problem as problem:
         # No markup and no wrapping: the text quotes logs.
         print(f"medport: {problem}", file=sys.stderr)
         sys.exit(1)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from mesh.problems import Problem
+
 # Map the caller to "nobody" inside a user namespace: root's files stay root's, no account is made.
 _NAMESPACE = ("--user", "--map-user=65534", "--map-group=65534", "--")
 _DISTRIBUTIONS = (
@@ -20,7 +22,7 @@ _DISTRIBUTIONS = (
 )
 
 
-class NoPostgres(RuntimeError):
+class NoPostgres(Problem):
     """No directory with initdb and postgres was found."""
 
 

@@ -20,6 +20,7 @@ from chassis.event_contract import EventContract
 from mesh.operators import LOGS, Operator, Refused, operating
 from mesh.options import HERE, AsJson, Consumer, Data, Reason, Silo, SiloName, Source, directory
 from mesh.ports import SILOS
+from mesh.problems import Problem
 
 app = typer.Typer(
     help="List, show, requeue or discard events that could not be applied.", no_args_is_help=True
@@ -31,7 +32,7 @@ Epoch = Annotated[
 _PAGE = 1000
 
 
-class NoSuchLetter(RuntimeError):
+class NoSuchLetter(Problem):
     """No dead letter is at this position, or more than one."""
 
 

@@ -20,6 +20,7 @@ from chassis.backoff import Backoff
 from chassis.event_contract import EventContract
 from mesh.logins import LoginFailed
 from mesh.operators import LOGS, Refused, operating, reason_of
+from mesh.problems import Problem
 from mesh.state import DataDirectory, NotRunning
 
 _PAUSE = Event()  # never set: its wait is the pause before the next try
@@ -34,7 +35,7 @@ _FINAL = {
 }
 
 
-class UnknownType(RuntimeError):
+class UnknownType(Problem):
     """No silo that was asked announces events of this type."""
 
 

@@ -7,13 +7,17 @@ from threading import Event
 
 from mesh import health
 from mesh.ports import PROGRAMS, is_free
-from mesh.processes import StartFailed
+from mesh.problems import Problem
 from mesh.state import DataDirectory
 
 _PAUSE = Event()  # never set: its wait is the pause between two looks
 
 
-class UnknownProgram(RuntimeError):
+class TooSlow(Problem):
+    """A program neither stopped nor served within a minute."""
+
+
+class UnknownProgram(Problem):
     """No program of a mesh has this name."""
 
 
@@ -46,4 +50,4 @@ def _wait(condition: Callable[[], bool], otherwise: str) -> None:
         if condition():
             return
         _PAUSE.wait(0.1)
-    raise StartFailed(otherwise)
+    raise TooSlow(otherwise)

@@ -18,10 +18,11 @@ from medport.hospital.v1 import sessions_pb2 as hospital
 from medport.hospital.v1.sessions_pb2_grpc import SessionServiceStub as HospitalSessions
 
 from mesh import passwords
+from mesh.problems import Problem
 from mesh.state import DataDirectory
 
 
-class LoginFailed(RuntimeError):
+class LoginFailed(Problem):
     """The silo did not let the user in."""
 
 

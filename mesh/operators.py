@@ -25,6 +25,7 @@ from medport.hospital.v1.consumers_pb2_grpc import ConsumerServiceStub as Hospit
 
 from chassis.channels import CHANNEL
 from mesh.logins import center_tokens
+from mesh.problems import Problem
 from mesh.state import DataDirectory
 
 SECONDS = 5.0
@@ -43,7 +44,7 @@ CONSUMERS: dict[str, tuple[Any, Any]] = {
 }
 
 
-class Refused(RuntimeError):
+class Refused(Problem):
     """A silo, or the router, said no; ``reason`` is the contract's, or the code."""
 
     def __init__(self, silo: str, refused: grpc.RpcError) -> None:

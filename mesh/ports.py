@@ -6,6 +6,8 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 
+from mesh.problems import Problem
+
 SILOS = ("hospital", "ems", "center")
 
 WANTED: Mapping[str, int] = {
@@ -25,7 +27,7 @@ WANTED: Mapping[str, int] = {
 PROGRAMS = tuple(name for name in WANTED if not name.endswith("-metrics"))
 
 
-class PortTaken(RuntimeError):
+class PortTaken(Problem):
     """A port is another program's, and moving was forbidden."""
 
 

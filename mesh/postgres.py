@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from mesh.binaries import find_binaries, major_version, unprivileged
+from mesh.problems import Problem
 
 _CREATE = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=scram-sha-256", "--no-sync")
 _SERVE = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
@@ -29,7 +30,7 @@ _PATIENCE = {"PGCONNECT_TIMEOUT": "5"}  # a frozen server takes them, and says n
 _PAUSE = Event()  # never set: its wait is the pause between two looks
 
 
-class PostgresFailed(RuntimeError):
+class PostgresFailed(Problem):
     """A program of PostgreSQL did not do what was asked; the text quotes its last words."""
 
 

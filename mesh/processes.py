@@ -14,6 +14,7 @@ from mesh import databases, environments, passwords, secrets
 from mesh.health import serves
 from mesh.ports import SILOS, Reservation
 from mesh.postgres import PostgresFailed, PostgresServer
+from mesh.problems import Problem
 from mesh.state import DataDirectory
 from mesh.supervision import Service, Supervisor
 
@@ -22,7 +23,7 @@ _REVISION = "SELECT max(version_num) FROM alembic_version"
 _PAUSE = Event()  # never set: its wait is the pause between two looks
 
 
-class StartFailed(RuntimeError):
+class StartFailed(Problem):
     """A process did not come up; the text quotes the end of its log."""
 
 

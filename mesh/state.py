@@ -11,14 +11,16 @@ from pathlib import Path
 from threading import Event
 from typing import IO
 
+from mesh.problems import Problem
+
 _PAUSE = Event()  # never set: its wait is the pause between two tries
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(Problem):
     """Another supervisor serves this data directory."""
 
 
-class NotRunning(RuntimeError):
+class NotRunning(Problem):
     """No supervisor serves this data directory."""
 
 
