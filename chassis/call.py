@@ -10,6 +10,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from chassis.auth import Principal
+    from chassis.sealing import Seal
 
 
 Address = IPv4Address | IPv6Address
@@ -17,11 +18,16 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """The caller's promise that a repeat of this request is the same request."""
+    """The caller's promise that a repeat of this request is the same request.
+
+    ``answers`` seals what is stored for a repeat: it may hold a token that the silo itself keeps
+    as a hash only.
+    """
 
     method: str
     request_id: UUID
     request_hash: bytes
+    answers: Seal
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from chassis import auth, call
-from chassis.errors import RequestIdReused
+from chassis.errors import DataLoss, RequestIdReused
+from chassis.sealing import Seal
 
 KEPT_HOURS = 24  # how long a repeat is recognised (contract, rule 8)
 # Of what operators ask about the silo itself: its request ids need a tenant, as the others do.
@@ -30,6 +31,7 @@ class Claims:
 
     _where: str
     _key: dict[str, Any]
+    _answers: Seal
 
     @classmethod
     async def claim(
@@ -37,7 +39,8 @@ class Claims:
     ) -> Claims | None:
         """Claim the request id of the RPC under way, if it carries one and has not been claimed.
 
-        Raises Replayed, or RequestIdReused when the earlier request had another payload.
+        Raises Replayed; RequestIdReused when the earlier request had another payload; DataLoss when
+        the silo's key-encryption key is another than at its answer.
         """
         current = call.current()
         if current is None or current.idempotency is None:
@@ -50,7 +53,8 @@ class Claims:
         }
         if tenant_column is not None:
             key = {tenant_column: tenant, **key}
-        claims = cls(" AND ".join(f"{column} = %({column})s" for column in key), key)
+        where = " AND ".join(f"{column} = %({column})s" for column in key)
+        claims = cls(where, key, promise.answers)
         if not await claims._insert(connection, promise.request_hash):
             await claims._replay(connection, promise.request_hash)
         return claims
@@ -77,7 +81,11 @@ class Claims:
         row = await found.fetchone()
         if row is None or row[0] != request_hash:
             raise RequestIdReused
-        raise Replayed(row[1])
+        try:
+            answer = self._answers.open(row[1], self._place)
+        except ValueError as error:
+            raise DataLoss("this was done before; what was answered cannot be read") from error
+        raise Replayed(answer)
 
     async def answer(self, connection: AsyncConnection, response: bytes | None) -> None:
         """Store ``response``; raises LookupError if the use case forgot to give one."""
@@ -85,8 +93,12 @@ class Claims:
             raise LookupError("a use case with a request id gave no answer to keep")
         await connection.execute(
             _constant(f"UPDATE idempotency_key SET response = %(response)s WHERE {self._where}"),  # noqa: S608
-            {**self._key, "response": response},
+            {**self._key, "response": self._answers.close(response, self._place)},
         )
+
+    @property
+    def _place(self) -> bytes:
+        return "/".join(str(each) for each in self._key.values()).encode()
 
 
 def _constant(text: str) -> bytes:

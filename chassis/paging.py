@@ -6,20 +6,16 @@ import base64
 import binascii
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.message import Message
 
 from chassis import call
 from chassis.errors import InvalidPageToken
+from chassis.sealing import Seal
 
 Row = TypeVar("Row")
 
@@ -27,7 +23,6 @@ Row = TypeVar("Row")
 DEFAULT_SIZE = 50
 MOST = 1000
 KEPT_SECONDS = 24 * 3600
-_NONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,11 @@ class Page:
 class Paging:
     """Opens and seals page tokens: a token serves its own caller, method and filter for a day.
 
-    AES-256-GCM; caller, tenant, method and filter are authenticated, not carried.
+    Caller, tenant, method and filter are authenticated, not carried.
     """
 
     def __init__(self, secret: bytes) -> None:
-        key = HKDF(SHA256(), 32, salt=None, info=b"medport page tokens").derive(secret)
-        self._cipher = AESGCM(key)
+        self._seal = Seal(secret, "page tokens")
 
     def page(self, request: Message) -> Page:
         """Read the page that ``request`` asks for, by its ``page_size`` and ``page_token``.
@@ -77,22 +71,17 @@ class Paging:
         query = _fingerprint(request)
         size = min(given.page_size or DEFAULT_SIZE, MOST)
         after = self._open(given.page_token, query) if given.page_token else None
-        return Page(size, after, lambda key: self._seal(key, query))
+        return Page(size, after, lambda key: self._token(key, query))
 
-    def _seal(self, key: Sequence[str], query: bytes) -> str:
-        nonce = os.urandom(_NONCE)
+    def _token(self, key: Sequence[str], query: bytes) -> str:
         content = json.dumps([int(time.time()) + KEPT_SECONDS, *key]).encode()
-        return base64.urlsafe_b64encode(
-            nonce + self._cipher.encrypt(nonce, content, query)
-        ).decode()
+        return base64.urlsafe_b64encode(self._seal.close(content, query)).decode()
 
     def _open(self, token: str, query: bytes) -> tuple[str, ...]:
         try:
             sealed = base64.b64decode(token, altchars=b"-_", validate=True)
-            expires, *key = json.loads(
-                self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], query)
-            )
-        except (binascii.Error, InvalidTag, ValueError) as error:
+            expires, *key = json.loads(self._seal.open(sealed, query))
+        except (binascii.Error, ValueError) as error:
             raise InvalidPageToken from error
         if expires < time.time():
             raise InvalidPageToken

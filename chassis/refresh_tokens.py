@@ -14,8 +14,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from chassis.sealing import derived
 
 _BYTES = 32
 
@@ -42,7 +41,7 @@ class RefreshTokens:
     """Makes and reads a silo's refresh tokens; ``secret`` is its key-encryption key."""
 
     def __init__(self, secret: bytes, *, has_tenants: bool) -> None:
-        self._key = HKDF(SHA256(), 32, salt=None, info=b"medport refresh tokens").derive(secret)
+        self._key = derived(secret, "refresh tokens")
         self._length = _BYTES + (16 if has_tenants else 0)
 
     def first(self, tenant: UUID | None) -> Secret:

@@ -6,18 +6,13 @@ every verifier knows it by then, and it stays verifiable after its last.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.message import Message
 
 from chassis import auth, ids
@@ -28,6 +23,7 @@ from chassis.idempotency import NO_TENANT
 from chassis.key_rows import KeyRows, StoredKey, verification_key
 from chassis.minting import SigningKey
 from chassis.outbox import Announcement
+from chassis.sealing import Seal
 from chassis.tokens import ALGORITHM, VerificationKey
 from chassis.unit_of_work import Database, UnitOfWork
 
@@ -39,33 +35,8 @@ AHEAD = timedelta(minutes=10)
 REMEMBERED = timedelta(seconds=30)
 
 _STORED_ALGORITHM = "EDDSA"
-_NONCE = 12
 
 Published = Callable[..., Message]
-
-
-class Seal:
-    """Encrypts private keys with AES-256-GCM, each bound to its silo and name."""
-
-    def __init__(self, silo: str, secret: bytes) -> None:
-        key = HKDF(SHA256(), 32, salt=None, info=b"medport signing keys").derive(secret)
-        self._cipher = AESGCM(key)
-        self._silo = silo
-
-    def close(self, name: str, private_key: Ed25519PrivateKey) -> bytes:
-        nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, private_key.private_bytes_raw(), self._to(name))
-
-    def open(self, name: str, sealed: bytes) -> Ed25519PrivateKey:
-        """Return the key; raises ValueError under another key-encryption key than it was sealed."""
-        try:
-            raw = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._to(name))
-        except InvalidTag as error:
-            raise ValueError("the key-encryption key is not the signing key's") from error
-        return Ed25519PrivateKey.from_private_bytes(raw)
-
-    def _to(self, name: str) -> bytes:
-        return f"signing_key/{self._silo}/{name}".encode()
 
 
 class SigningKeys:
@@ -90,7 +61,7 @@ class SigningKeys:
         self._silo = silo
         self._rows = rows
         self._database = database
-        self._seal = Seal(silo, secret)
+        self._seal = Seal(secret, "signing keys")
         self._published = published
         self._revoked = revoked
         self._keep = keep
@@ -152,7 +123,8 @@ class SigningKeys:
 
     async def _active(self) -> SigningKey:
         stored = await self._stored() or await self._first()
-        private_key = self._seal.open(stored.key_name, stored.private_key_encrypted)
+        raw = self._seal.open(stored.private_key_encrypted, self._place(stored.key_name))
+        private_key = Ed25519PrivateKey.from_private_bytes(raw)
         return SigningKey(silo=self._silo, name=stored.key_name, private_key=private_key)
 
     async def _stored(self) -> StoredKey | None:
@@ -205,11 +177,16 @@ class SigningKeys:
             key_name=name,
             algorithm=_STORED_ALGORITHM,
             public_key=private_key.public_key().public_bytes_raw(),
-            private_key_encrypted=self._seal.close(name, private_key),
+            private_key_encrypted=self._seal.close(
+                private_key.private_bytes_raw(), self._place(name)
+            ),
             state="NEXT",
             not_before_at=at,
             not_after_at=at + BELIEVED_FOR,
         )
+
+    def _place(self, name: str) -> bytes:
+        return f"signing_key/{self._silo}/{name}".encode()
 
     def _announcement(self, key: StoredKey) -> Announcement:
         return _about(key, self._published(**public_fields(key)))

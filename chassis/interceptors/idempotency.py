@@ -8,17 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from chassis.call import Idempotency
 from chassis.idempotency import Replayed
 from chassis.interceptors.guards import Guard, Rpc
+from chassis.sealing import Seal, derived
 
 
 def guard(secret: bytes) -> Guard:
     """Make the guard; ``secret`` is the silo's key-encryption key."""
-    key = HKDF(SHA256(), 32, salt=None, info=b"medport request hashes").derive(secret)
+    key, answers = derived(secret, "request hashes"), Seal(secret, "stored answers")
 
     def repeatable(rpc: Rpc) -> AbstractAsyncContextManager[None] | None:
         is_unary = rpc.method.type == "unary"
@@ -32,6 +30,7 @@ def guard(secret: bytes) -> Guard:
             method=rpc.method.path,
             request_id=UUID(rpc.request.request_id),
             request_hash=_hash(rpc, key),
+            answers=answers,
         )
         try:
             yield

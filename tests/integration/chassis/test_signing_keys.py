@@ -88,7 +88,7 @@ async def test_the_private_key_is_sealed_to_its_name(hospital_database: str) -> 
         raw = key.private_key.private_bytes_raw()
         assert raw not in stored.private_key_encrypted
         with pytest.raises(ValueError, match="key-encryption key"):
-            keys._seal.open("another", stored.private_key_encrypted)
+            keys._seal.open(stored.private_key_encrypted, keys._place("another"))
 
 
 async def test_a_published_key_verifies_its_users_elsewhere(hospital_database: str) -> None:

@@ -15,11 +15,12 @@ from sqlalchemy.schema import CreateTable
 
 from chassis import call, ids
 from chassis.auth import Principal
-from chassis.errors import RequestIdReused
+from chassis.errors import DataLoss, RequestIdReused
 from chassis.idempotency import Replayed
 from chassis.outbox import Announcement, Envelope
 from chassis.pool import pool
 from chassis.schema import column, row_security
+from chassis.sealing import Seal
 from chassis.shared_tables import shared_tables
 from chassis.sql import DIALECT, written
 from chassis.unit_of_work import Database, UnitOfWork
@@ -34,6 +35,8 @@ ADD = written("INSERT INTO hospital_user (hospital_id, id) VALUES (%(hospital_id
 COUNT = written("SELECT count(*) FROM hospital_user", int)
 BACKEND = written("SELECT pg_backend_pid()", int)
 FAULT = written("SELECT 1 / 0", int)
+STORED = written("SELECT response FROM idempotency_key", bytes)
+ANSWERS = Seal(bytes(32), "stored answers")
 
 
 def _tables() -> MetaData:
@@ -65,11 +68,16 @@ async def database(dsn: str) -> AsyncIterator[Database]:
         yield Database(connections, envelope, tenant_column="hospital_id")
 
 
-def _enter(tenant: UUID, request_id: UUID | None = None, payload: bytes = b"payload") -> None:
+def _enter(
+    tenant: UUID,
+    request_id: UUID | None = None,
+    payload: bytes = b"payload",
+    answers: Seal = ANSWERS,
+) -> None:
     principal = Principal(
         user_id=UUID(int=7), silo="hospital", roles=frozenset({"X"}), tenant_id=tenant
     )
-    promise = request_id and call.Idempotency("/x/Create", request_id, payload)
+    promise = request_id and call.Idempotency("/x/Create", request_id, payload, answers)
     call.enter(call.Call("/x/Create", "r-1", principal=principal, idempotency=promise or None))
 
 
@@ -159,6 +167,25 @@ async def test_a_request_id_serves_one_payload(database: Database) -> None:
     await _create(database, tenant, request_id)
     with pytest.raises(RequestIdReused):
         await _create(database, tenant, request_id, payload=b"another")
+
+
+async def test_a_stored_answer_is_sealed_to_its_request(database: Database) -> None:
+    tenant, request_id = uuid4(), uuid4()
+    row = await _create(database, tenant, request_id)
+    stored = await database.read(tenant).one(STORED)
+    assert str(row).encode() not in stored
+    with pytest.raises(ValueError, match="another key"):
+        ANSWERS.open(stored, b"another place")
+
+
+async def test_an_answer_under_a_lost_key_is_data_loss(dsn: str, database: Database) -> None:
+    tenant, request_id = uuid4(), uuid4()
+    await _create(database, tenant, request_id)
+    _enter(tenant, request_id, answers=Seal(bytes(range(32)), "stored answers"))
+    with pytest.raises(DataLoss):
+        async with database.begin(tenant):
+            pass
+    assert len(await _outbox(dsn)) == 1
 
 
 async def test_a_concurrent_repeat_waits_for_the_first(dsn: str, database: Database) -> None:
