@@ -11,6 +11,9 @@ DISCONNECTS ?= 500
 REPORT ?= build/soak/report.json
 BASE ?= $(shell git rev-parse --verify --quiet origin/main || git rev-parse --verify --quiet main)
 
+# Where an environment sets it, each of a run's 150 processes would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup up down status demo test soak check lint types imports proto contract format \
   migration wheel bench image smoke clean
 
@@ -26,7 +29,8 @@ setup: .venv/.ready build/medport.binpb ## Make .venv from constraints.txt, and 
 	@if command -v uv >/dev/null; then \
 	  set -e; \
 	  test -x $(BIN)/python || uv venv --quiet --python "$(PYTHON)" .venv; \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt; \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+	    -r constraints.txt; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	  set -e; \
