@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from chassis import auth, call, tracing
-from chassis.errors import Refusal
+from chassis.errors import Refusal, Unauthenticated
 from chassis.interceptors import statuses
 from chassis.interceptors.errors import DETAILS, SERVED_BY
 from chassis.interceptors.guards import Context
@@ -26,6 +26,7 @@ from chassis.tracing import HEADER, Kind
 from router import answers
 from router.access import Gate
 from router.backends import Backend, Lease
+from router.breaker import State
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
 from router.policies import MOST_S, READ_S
@@ -106,16 +107,25 @@ class Asking:
         """Ask a silo as ``round``'s caller; raises Unanswered."""
         route = self._routes[question.path]
         try:
-            token = await self._gate.token_for(route, round.context, round.caller)
-            self._meter.count(round.caller)  # each question is a call
             if (backend := self._backends.get(route.silo)) is None:
                 raise answers.SiloUnavailable(route.silo)
+            token = await self._token(route, round, backend)
+            self._meter.count(round.caller)  # each question is a call
             async with backend.lease(route) as lease:
                 metadata = _metadata(round.context, token, self._proof(route.silo))
                 raw = await _call(lease, route, request, round, metadata)
         except Refusal as refusal:
             raise Unanswered(route.silo, refusal) from refusal
         return question.answer.FromString(raw)
+
+    async def _token(self, route: Route, round: Round, backend: Backend) -> str:
+        """Return the caller's token; without one, too, the news is that the silo is away."""
+        try:
+            return await self._gate.token_for(route, round.context, round.caller)
+        except Unauthenticated as refusal:
+            if backend.breaker.state is State.OPEN:
+                raise answers.SiloUnavailable(route.silo) from refusal
+            raise
 
 
 class Round:
@@ -140,11 +150,18 @@ class Round:
         self.has_answers = True
         return answer
 
-    async def ask(self, question: Question[Answer], request: Message) -> Answer | None:
-        """Return the answer; None where there is none, which is noted once per silo."""
+    async def ask(
+        self, question: Question[Answer], request: Message, *, moot: str = ""
+    ) -> Answer | None:
+        """Return the answer; None where there is none, which is noted once per silo.
+
+        A silo that refuses with the reason ``moot`` has answered: there is nothing to tell.
+        """
         try:
             return await self.demand(question, request)
         except Unanswered as unanswered:
+            if moot and unanswered.reason == moot:
+                return None
             known = self.missing.get(unanswered.silo)
             # Where some of it is refused anyway, an outage is the news.
             if known is None or (known.is_refusal and not unanswered.is_refusal):

@@ -85,7 +85,7 @@ async def _add_trip(round: Round, overview: pb.TripOverview) -> None:
         round.ask(GET_TRIPS, one),
         round.ask(LIST_HISTORY, steps),
         round.ask(LIST_BIDS, offered),
-        round.ask(GET_TRACKING, seen),
+        round.ask(GET_TRACKING, seen, moot="TRIP_ENDED"),
     )
     if history is not None:
         overview.trip_history.extend(history.trip_history)

@@ -118,6 +118,17 @@ async def test_each_caller_sees_what_each_silo_shows_it(silos: Joined) -> None:
     assert missing(await look(silos, at, mixed))["center"] == (REFUSAL, UNKNOWN)
 
 
+async def test_a_trip_that_has_ended_has_no_tracking_and_nobody_to_blame(silos: Joined) -> None:
+    at = await carried(silos)
+    at.trip = await at.ward.create()
+    ending = at.ward.cancellation(at.trip)
+    await silos.hospital.trips.CancelTransportRequest(ending, metadata=at.ward.staff)
+    coordinator = await silos.tokens("center", await silos.center.coordinator())
+    seen = await look(silos, at, coordinator)
+    assert "trip_tracking" not in told(seen.trip_overview)
+    assert missing(seen) == {}
+
+
 async def test_what_is_none_of_the_callers_does_not_exist(silos: Joined) -> None:
     at = await carried(silos)
     stranger = await silos.tokens("ems", (await silos.ems.agency("Other")).dispatcher)
@@ -194,6 +205,10 @@ async def test_a_dead_or_silent_silo_costs_its_own_part(silos: Joined) -> None:
         await _healed(silos, at, coordinator)
 
     await silos.ways["center"].cut()
+    nurse = await silos.tokens("hospital", at.ward.staff)
+    # The router knows at its next look; then it says so without a token for it, too.
+    while missing(await look(silos, at, nurse[:1]))["center"] != (OUTAGE, "SILO_UNAVAILABLE"):
+        pass
     answer = await silos.overviews.ListTripOverviews(own, metadata=dispatcher)
     assert [told(each) for each in answer.trip_overviews] == [{"assignment"}]
     assert missing(answer) == {"center": (OUTAGE, "SILO_UNAVAILABLE")}
