@@ -11,9 +11,11 @@ class Refusal(Exception):
     Families carry no status code: only ``chassis.interceptors.errors`` knows those,
     so a rule can refuse without knowing that gRPC exists. ``facts`` reach the caller as
     ``ErrorInfo.metadata``: identifiers, states and numbers, never anything about a patient.
+    ``passes`` is false where calling again later would change nothing.
     """
 
     reason: str
+    passes = True
 
     def __init__(self, text: str, /, **facts: str) -> None:
         super().__init__(text)

@@ -13,9 +13,12 @@ from chassis.errors import DeadlineExceeded, Refusal, ResourceExhausted, Unavail
 from chassis.interceptors.errors import DETAILS, REQUEST_ID, SERVED_BY
 from chassis.interceptors.guards import Context
 from chassis.interceptors.statuses import Fault, Unimplemented, code, status
+from router.metadata import Metadata
 from router.routes import ROUTER
 
 DOMAIN = "medport.router.v1"
+_REPEATED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+_STOP = ("grpc-retry-pushback-ms", "-1")
 _OWN = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()}  # noqa: SIM118 - not a dict
 
 
@@ -46,6 +49,7 @@ class SiloBusy(ResourceExhausted):
 
 class TooLarge(ResourceExhausted):
     reason = "MESSAGE_TOO_LARGE"
+    passes = False
 
     def __init__(self, silo: str) -> None:
         super().__init__("a message or its metadata is too large", silo=silo)
@@ -73,7 +77,8 @@ class UnknownMethod(Unimplemented):
     reason = "UNKNOWN_METHOD"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"no service of this mesh has the method {path[:200]}")
+        method = path[:200]
+        super().__init__(f"no service of this mesh has the method {method}", method=method)
 
 
 class Draining(Unavailable):
@@ -103,15 +108,17 @@ def no_silo_spoke(silo: str, code: grpc.StatusCode) -> Refusal:
 async def refuse(context: Context, refusal: Refusal, request_id: str) -> NoReturn:
     """End the call with ``refusal``, which always carries the request's id."""
     made = described(refusal, request_id)
-    trailers: tuple[tuple[str, str | bytes], ...] = (
+    trailers: Metadata = (
         (SERVED_BY, ROUTER),
         (REQUEST_ID, request_id),
         (DETAILS, made.SerializeToString()),
     )
-    if isinstance(refusal, Unavailable | ResourceExhausted):
-        # What could be repeated was repeated on this side: the client's runtime must not.
-        trailers = (*trailers, ("grpc-retry-pushback-ms", "-1"))
-    await context.abort(code(refusal), made.message, trailers)
+    await context.abort(code(refusal), made.message, final(code(refusal), trailers))
+
+
+def final(code: grpc.StatusCode, trailers: Metadata) -> Metadata:
+    """Tell the client's runtime not to repeat: what could be repeated was, on this side."""
+    return (*trailers, _STOP) if code in _REPEATED and _STOP not in trailers else trailers
 
 
 def described(refusal: Refusal, request_id: str) -> Status:

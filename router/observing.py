@@ -91,9 +91,10 @@ def observed(route: Route, request_id: str, traceparent: str) -> Iterator[Observ
             say(whose, route.silo, path, ended, seconds)
 
 
-def unknown(request_id: str, traceparent: str) -> None:
+def unknown(request_id: str, traceparent: str, refusal: Refusal) -> None:
     """Tell of a call of no method; its name would be a label of any length."""
-    ended = grpc.StatusCode.UNIMPLEMENTED.name
+    ended = code(refusal).name
+    metrics.refused(ROUTER, refusal.reason)
     series = rpc_metrics.SERVER.of("unary", "unknown", "unknown")
     series.begin()
     series.end(ended, 0)

@@ -17,7 +17,7 @@ import grpc
 
 from chassis.addresses import of_peer
 from chassis.auth import Principal
-from chassis.errors import RateLimited, Refusal
+from chassis.errors import RateLimited, Refusal, Unauthenticated
 from chassis.interceptors.errors import SERVED_BY, traceparent
 from chassis.interceptors.guards import Context, Handler
 from router import answers, metrics, observing
@@ -66,11 +66,12 @@ class Proxy(grpc.GenericRpcHandler):
             for route in routes
             if route.silo in places
         }
+        self._meter = meter
         self._handlers = {path: each.handler() for path, each in self._forwarders.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         path = handler_call_details.method
-        return self._handlers.get(path) or _unknown(path)
+        return self._handlers.get(path) or _unknown(path, self._meter)
 
     def end_streams(self) -> None:
         """Tell every open stream to go on elsewhere; unary calls come to their own end."""
@@ -151,7 +152,7 @@ class Forwarder:
         told = traceparent(context.invocation_metadata() or ())
         with observed(self._route, request_id, told) as seen:
             try:
-                seen.principal = await self._admit(self._route, context)
+                seen.principal = await self._let_in(context)
                 with self._meter.metered(seen, of_peer(context.peer())):
                     async with self._placed(Asked(request, metadata, context), seen) as exchange:
                         yield exchange
@@ -161,6 +162,14 @@ class Forwarder:
                 judged = await self._told(refusal, metadata, seen, context)
                 seen.refused(judged)
                 await answers.refuse(context, judged, request_id)
+
+    async def _let_in(self, context: Context) -> Principal | None:
+        """Return whose call it is; a wrong token counts against its address, as none does."""
+        try:
+            return await self._admit(self._route, context)
+        except Unauthenticated:
+            self._meter.count_address(of_peer(context.peer()))
+            raise
 
     async def _told(
         self, refusal: Refusal, metadata: Metadata, seen: Observation, context: Context
@@ -259,7 +268,7 @@ class Forwarder:
         if code is grpc.StatusCode.OK:
             context.set_trailing_metadata(trailers)
         elif stamped:
-            await context.abort(code, await call.details() or "", trailers)
+            await context.abort(code, await call.details() or "", answers.final(code, trailers))
         else:
             raise answers.no_silo_spoke(self._route.silo, code)
 
@@ -282,10 +291,15 @@ def _ending_is_read_later() -> Iterator[None]:
             raise
 
 
-def _unknown(path: str) -> Handler:
+def _unknown(path: str, meter: Meter) -> Handler:
     async def refuse(_: Any, context: Context) -> None:
         _, request_id = forwarded(context)
-        observing.unknown(request_id, traceparent(context.invocation_metadata() or ()))
-        await answers.refuse(context, answers.UnknownMethod(path), request_id)
+        refusal: Refusal = answers.UnknownMethod(path)
+        try:
+            meter.count_address(of_peer(context.peer()))
+        except RateLimited as limited:
+            refusal = limited
+        observing.unknown(request_id, traceparent(context.invocation_metadata() or ()), refusal)
+        await answers.refuse(context, refusal, request_id)
 
     return grpc.stream_stream_rpc_method_handler(refuse)

@@ -131,7 +131,7 @@ def _details(refusal: Refusal) -> Iterator[Message]:
             violation = QuotaFailure.Violation(subject=subject, description=text)
             yield QuotaFailure(violations=[violation])
     for family, milliseconds in _RETRY_MILLISECONDS.items():
-        if isinstance(refusal, family):
+        if isinstance(refusal, family) and refusal.passes:
             retry, told = RetryInfo(), refusal.facts.get("retry_after_seconds")
             retry.retry_delay.FromMilliseconds(ceil(float(told) * 1000) if told else milliseconds)
             yield retry

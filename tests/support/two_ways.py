@@ -45,6 +45,7 @@ ALLOWED = {
     "user-agent": "it names whoever opened the connection: a client, or the router",
     "x-forwarded-for": "the address that only the router can know",
     REQUEST_ID: "checked by the router, hence behind the rest; its value is compared apart",
+    "grpc-retry-pushback-ms": "the router repeated what may be, so its clients must not",
     "traceparent": "the router's own span stands between; the trace is compared apart",
 }
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -17,7 +17,7 @@ from medport.router.v1.gateway_pb2_grpc import GatewayServiceStub
 from chassis.rates import Rate
 from router.policies import ALLOWANCES, Allowances
 from tests.support.colleagues import a_key, a_user, bearing, publication
-from tests.support.obedient_silo import contract, text
+from tests.support.obedient_silo import contract, service, text
 from tests.support.routed_mesh import GENEROUS, Mesh, Observed, observe, router_settings, routing
 
 OK, EXHAUSTED = grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -90,6 +90,25 @@ async def test_an_address_without_a_token_has_an_allowance_too(mesh: Mesh, tmp_p
     async with routing(router_settings(addresses, tmp_path), contract(), allowances) as (_, to):
         codes = [(await observe(to, "Echo", text("ok"))).code for _ in range(25)]
     assert codes == [OK] * 20 + [EXHAUSTED] * 5
+
+
+@pytest.mark.parametrize(
+    ("method", "metadata", "refused"),
+    [
+        ("StaffOnly", (), grpc.StatusCode.UNAUTHENTICATED),
+        ("StaffOnly", (("authorization", "Bearer a.b.c"),), grpc.StatusCode.UNAUTHENTICATED),
+        ("Nothing", (), grpc.StatusCode.UNIMPLEMENTED),
+    ],
+)
+async def test_what_is_refused_counts_against_its_address(
+    mesh: Mesh, tmp_path: Path, method: str, metadata: Any, refused: grpc.StatusCode
+) -> None:
+    addresses = {name: f"127.0.0.1:{silo.port}" for name, silo in mesh.silos.items()}
+    allowances = Allowances(principal=GENEROUS, address=SLOW, wrong_login=GENEROUS)
+    async with routing(router_settings(addresses, tmp_path), contract(), allowances) as (_, to):
+        ask: Any = to.unary_unary(f"/{service('hospital')}/{method}")
+        codes = [await ask(text("ok"), metadata=metadata).code() for _ in range(25)]
+    assert codes == [refused] * 20 + [EXHAUSTED] * 5
 
 
 async def test_what_the_router_answers_itself_is_counted_too(mesh: Mesh, tmp_path: Path) -> None:

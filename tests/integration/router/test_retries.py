@@ -51,6 +51,18 @@ async def test_a_client_that_repeats_is_told_not_to(mesh: Mesh, name: str) -> No
     assert arrived(name) - before == 10
 
 
+@pytest.mark.parametrize("name", ["Echo", "Store"])
+async def test_nor_does_a_client_repeat_what_a_silo_could_not_do(mesh: Mesh, name: str) -> None:
+    address = f"127.0.0.1:{mesh.router.port}"
+    async with grpc.aio.insecure_channel(address, options=(("grpc.service_config", EAGER),)) as to:
+        before = arrived(name)
+        for _ in range(3):
+            seen = await observe(to, name, text("unavailable"))
+            assert seen.code is grpc.StatusCode.UNAVAILABLE
+
+    assert arrived(name) - before == 3
+
+
 async def test_the_routers_own_repeats_stop_when_most_calls_fail(mesh: Mesh) -> None:
     silo = mesh.silos["hospital"]
     most = int(CHANNELS * RETRY_BUDGET["maxTokens"])
