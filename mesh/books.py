@@ -28,6 +28,10 @@ class Copy:
     source: Side
     copy: Side
 
+    @property
+    def silos(self) -> set[str]:
+        return {self.source.silo, self.copy.silo}
+
     def holds(self, census: Census) -> bool:
         return self._rows(census, self.source) == self._rows(census, self.copy)
 
@@ -43,6 +47,10 @@ class Never:
 
     silo: str
     query: str
+
+    @property
+    def silos(self) -> set[str]:
+        return {self.silo}
 
     def holds(self, census: Census) -> bool:
         return not census.rows(self.silo, self.query)
@@ -188,9 +196,13 @@ def _nevers() -> dict[str, Never]:
     return checks
 
 
-async def check(census: Census) -> dict[str, bool]:
-    """Return what holds; what does not is looked at again until the last events have arrived."""
-    checks: Mapping[str, Copy | Never] = {**_copies(), **_nevers()}
+async def check(census: Census, absent: set[str]) -> dict[str, bool]:
+    """Return what holds, but for the books of who is ``absent``.
+
+    What does not hold is looked at again until the last events have arrived.
+    """
+    every: Mapping[str, Copy | Never] = {**_copies(), **_nevers()}
+    checks = {name: one for name, one in every.items() if not one.silos & absent}
     held: dict[str, bool] = dict.fromkeys(checks, False)
     until = time.monotonic() + _PATIENCE
     while True:

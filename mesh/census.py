@@ -65,6 +65,10 @@ class Census:
         """Return what psql prints for a statement that reads; raises PostgresFailed."""
         return self._servers[silo].psql(f"{_READ_ONLY};\n{statement}", database=silo)
 
+    def absent(self) -> set[str]:
+        """Return the silos whose database does not answer."""
+        return {silo for silo in SILOS if not self._try(silo, "SELECT 1")}
+
     def following(self) -> Iterator[Following]:
         """Yield every pair of a source and a consumer of it; a silo that is down is left out."""
         heads = {silo: rows[0]["head"] for silo in SILOS if (rows := self._try(silo, _HEAD))}

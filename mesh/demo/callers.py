@@ -23,6 +23,7 @@ Response = TypeVar("Response", bound=Message)
 
 _PATIENCE = 180.0
 _TIMEOUT = 10.0
+_RENEWED_SECONDS = 45.0  # before it expires
 _PASSING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -48,7 +49,7 @@ class Caller:
         self._messages, stub = SESSIONS[silo]
         self._sessions = stub(channel)
         self._email, self._password, self._tally = email, password, tally
-        self._token, self._renew_at = "", 0.0
+        self._token, self._expires_at = "", 0
         self._renewing = asyncio.Lock()
         self.name = f"{silo}/{email}"
 
@@ -88,12 +89,14 @@ class Caller:
     async def stream(
         self, method: UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> AsyncIterator[Response]:
-        """Yield what a server streams until the stream ends, well or not."""
+        """Yield what a server streams until the stream ends, well or not; with its token, too."""
+        metadata, ends_at = await self._metadata(), self._expires_at - 1
         try:
-            async for frame in method(request, metadata=await self._metadata()):
+            async for frame in method(request, metadata=metadata):
                 yield frame
         except AioRpcError as error:
-            if error.code() not in _PASSING:
+            is_over = error.code() is grpc.StatusCode.UNAUTHENTICATED and time.time() >= ends_at
+            if not is_over and error.code() not in _PASSING:
                 self._refused(type(request).__name__, reason_of(error), error, ())
 
     def _refused(
@@ -107,13 +110,13 @@ class Caller:
 
     async def _metadata(self) -> tuple[tuple[str, str], ...]:
         async with self._renewing:
-            if time.time() >= self._renew_at:
+            if time.time() >= self._expires_at - _RENEWED_SECONDS:
                 request = self._messages.CreateSessionRequest(
                     email=self._email, password=self._password
                 )
                 answer = await self._sessions.CreateSession(request, timeout=_TIMEOUT)
                 self._token = answer.access_token
-                self._renew_at = answer.access_token_expire_time.seconds - 45.0
+                self._expires_at = answer.access_token_expire_time.seconds
         return (("authorization", f"Bearer {self._token}"),)
 
 

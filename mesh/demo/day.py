@@ -70,14 +70,16 @@ class _Day:
             stage = Stage(router, Script(frozenset(unwanted)), tally)
             await self._play(stage, players)
         census = Census(self.data)
-        checks = await books.check(census)
+        absent = await asyncio.to_thread(census.absent)
+        checks = await books.check(census, absent)
         checks["no_unexplained_failures"] = not tally.unexplained
         checks["every_trip_ended"] = (
             tally.seen["requested"]
             == len(self.trips)
             == sum(tally.seen[outcome] for outcome in ("completed", "cancelled", "expired"))
         )
-        return Report(tally, time.monotonic() - began, list(census.following()), checks)
+        following = list(census.following())
+        return Report(tally, time.monotonic() - began, following, checks, absent)
 
     async def _admit(self, router: grpc.aio.Channel, tally: Tally) -> Cast:
         known = cast.load(self.data)
@@ -95,11 +97,11 @@ class _Day:
         working = [asyncio.ensure_future(forever(one.work())) for one in people]
         working += [asyncio.ensure_future(forever(one.work())) for one in dispatch]
         admin = admission.caller("center", passwords.CENTER_ADMIN)
-        suspended = players.agencies[0]
+        suspended = players.agencies[0] if len(self.trips) >= _TRIPS_FOR_A_SUSPENSION else None
         try:
             with self._progress() as progress:
                 async with asyncio.TaskGroup() as scenes:
-                    if len(self.trips) >= _TRIPS_FOR_A_SUSPENSION:
+                    if suspended:
                         scene = suspend_for_a_while(stage, admin, suspended)
                         scenes.create_task(stage.play(_later(self._length / 3, scene)))
                     await self._ask(stage, managers, progress)
@@ -107,7 +109,8 @@ class _Day:
             for one in working:
                 one.cancel()
             await asyncio.gather(*working)
-            await stage.play(reinstate(stage, admin, suspended))
+            if suspended:
+                await stage.play(reinstate(stage, admin, suspended))
 
     async def _ask(
         self, stage: Stage, managers: dict[str, CaseManagers], progress: Progress

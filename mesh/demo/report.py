@@ -23,6 +23,7 @@ class Report:
     seconds: float
     following: list[Following]
     checks: dict[str, bool]
+    absent: set[str]  # silos whose database does not answer, and whose books were not looked at
 
     @property
     def good(self) -> bool:
@@ -47,6 +48,7 @@ class Report:
             "unexplained_failures": sum(self.tally.unexplained.values()),
             "unexplained": dict(sorted(self.tally.unexplained.items())),
             "checks": self.checks,
+            "unchecked": sorted(self.absent),
         }
 
     def show(self, console: Console) -> None:
@@ -54,6 +56,8 @@ class Report:
         console.print(self._day())
         console.print(self._lags())
         console.print(self._checks())
+        for silo in sorted(self.absent):
+            console.print(f"{silo} does not answer: its books were not checked", style="yellow")
 
     def _day(self) -> Table:
         table = Table("what", "how many", title=f"The day, in {self.seconds:.0f} s")

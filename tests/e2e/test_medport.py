@@ -127,6 +127,20 @@ def test_center_catches_up_after_its_database_was_away(mesh: Mesh, played: dict[
     assert [name for name, holds in report["checks"].items() if not holds] == []
 
 
+def test_hospital_and_ems_do_not_notice_that_center_is_away(
+    mesh: Mesh, played: dict[str, Any]
+) -> None:
+    mesh.medport("stop", "center-postgres")
+    try:
+        report = mesh.demo(5)
+    finally:
+        mesh.medport("start", "center-postgres")
+    assert report["unexplained"] == {}
+    assert report["unchecked"] == ["center"]
+    assert [name for name, holds in report["checks"].items() if not holds] == []
+    assert "trip_facts_equal_transport_requests" not in report["checks"]
+
+
 def test_a_killed_supervisor_is_succeeded_on_the_same_ports(mesh: Mesh) -> None:
     before = mesh.data.running()
     os.kill(before.supervisor, signal.SIGKILL)
