@@ -1,8 +1,8 @@
 """The soak: ``python -m tests.soak``, which ``make soak`` runs; interrupted, it goes on later.
 
 Every silo's log is written, followed and disturbed in chunks, each with its own verdict; then the
-conformance suite runs at length. The report names the seed: a chunk with a violation comes again
-with ``--seed`` and ``--silo``, except for what the machine's own timing adds.
+tests that have a long profile run at length. The report names the seed: a chunk with a violation
+comes again with ``--seed`` and ``--silo``, except for what the machine's own timing adds.
 """
 
 from __future__ import annotations

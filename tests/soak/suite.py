@@ -1,4 +1,4 @@
-"""The conformance suite of the event log at length, file by file."""
+"""What has a long profile, and all of the event log's conformance suite, file by file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from typing import Any
 
 from tests.support.silo_processes import ROOT
 
-FOLDER = ROOT / "tests" / "conformance" / "event_log"
+TESTS = ROOT / "tests"
+EVENT_LOG = "conformance/event_log/test_*.py"
+PROFILE = "from tests.support.profiles import"  # how a file comes to have a long one
 LONGEST_SECONDS = 7200  # of one test
 
 
 def files() -> list[str]:
-    return sorted(path.name for path in FOLDER.glob("test_*.py"))
+    """Return them relative to ``tests``."""
+    long = (path for path in TESTS.rglob("test_*.py") if PROFILE in path.read_text())
+    return sorted({str(path.relative_to(TESTS)) for path in (*TESTS.glob(EVENT_LOG), *long)})
 
 
 def run(name: str) -> dict[str, Any]:
     """Run one file and return what the report keeps of it."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-o", f"timeout={LONGEST_SECONDS}", FOLDER / name],
+        [sys.executable, "-m", "pytest", "-q", "-o", f"timeout={LONGEST_SECONDS}", TESTS / name],
         cwd=ROOT,
         env={**os.environ, "MEDPORT_TEST_PROFILE": "long"},
         capture_output=True,

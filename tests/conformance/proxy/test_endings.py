@@ -1,7 +1,7 @@
 """Either side's pace is the other side's, and either side's end, whichever way the call took.
 
-Long streams have 100,000 messages in the long profile. What the router holds of them is counted in
-messages, and read from its process.
+Long streams have 100,000 messages, uploads in the long profile only. What the router holds of them
+is counted in messages, and read from its process.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ DOWNLOADS = [name for name, (_, writes) in KINDS.items() if writes]
 SECONDS = 0.7  # a deadline that leaves time to reach the silo
 PATIENCE = 4.5  # without a deadline unary calls end after 5 s: until then it was the cancellation
 RACES = 20  # each of what only sometimes went wrong
-MESSAGES = count(short=1_600, long=100_000)
-REST_EVERY = MESSAGES // count(short=4, long=20)  # messages; then nothing is read until all rests
+STREAMED = 100_000
+UPLOADED = count(short=1_600, long=100_000)
+REST_EVERY = STREAMED // count(short=4, long=20)  # messages; then nothing is read until all rests
 MOST_SECONDS = 400.0
 kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -212,7 +213,7 @@ async def test_each_answers_the_others_last_word(ways: Ways) -> None:
 
 async def test_a_slow_reader_of_a_long_stream(ways: Ways) -> None:
     async def say_them_all(scene: Scene) -> None:
-        for number in range(MESSAGES):
+        for number in range(STREAMED):
             await scene.say(numbered(number))
 
     gauges, read = list[Gauge](), list[int]()
@@ -231,9 +232,9 @@ async def test_a_slow_reader_of_a_long_stream(ways: Ways) -> None:
 
     seen = await ways.same(Scenario("Stream", say_them_all, sip, timeout=MOST_SECONDS))
 
-    assert (seen.code, seen.left, read) == (grpc.StatusCode.OK, "returned", [MESSAGES] * 2)
+    assert (seen.code, seen.left, read) == (grpc.StatusCode.OK, "returned", [STREAMED] * 2)
     for gauge in gauges:
-        gauge.assert_little_is_held(MESSAGES)
+        gauge.assert_little_is_held(STREAMED)
 
 
 async def test_a_slow_listener_to_a_long_upload(ways: Ways) -> None:
@@ -252,7 +253,7 @@ async def test_a_slow_listener_to_a_long_upload(ways: Ways) -> None:
 
         async def send() -> None:
             nonlocal sent
-            while sent < MESSAGES and await caller.say(frame(numbered(sent))):
+            while sent < UPLOADED and await caller.say(frame(numbered(sent))):
                 sent += 1
             await caller.hang_up()
 
@@ -267,6 +268,6 @@ async def test_a_slow_listener_to_a_long_upload(ways: Ways) -> None:
     seen = await ways.same(Scenario("Collect", listen_late, say_them_all, timeout=MOST_SECONDS))
 
     assert (seen.code, seen.left) == (grpc.StatusCode.OK, "returned")
-    assert Frame.FromString(seen.messages[0]).body == b"%d" % MESSAGES
+    assert Frame.FromString(seen.messages[0]).body == b"%d" % UPLOADED
     for gauge in gauges:
-        gauge.assert_little_is_held(MESSAGES)
+        gauge.assert_little_is_held(UPLOADED)

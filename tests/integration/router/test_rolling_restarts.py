@@ -24,7 +24,7 @@ from tests.support.obedient_silo import ObedientSilo, contract, text
 from tests.support.profiles import LONG, count
 from tests.support.routed_mesh import ANY_NUMBER, observe, router_settings, until_true
 
-ROUNDS = count(1, 20)
+ROUNDS = count(5, 20)  # of four restarts each
 PAUSE_SECONDS = 2.0 if LONG else 0.3  # between a router's NOT_SERVING and its last new call
 CALLERS = 6
 pytestmark = pytest.mark.timeout(600)
