@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
 from traceback import format_tb
 from typing import Any
@@ -40,8 +41,10 @@ def configure(level: str, process: str) -> None:
     structlog.contextvars.bind_contextvars(process=process)
     if sys.stdout is None:  # started without: what is opened next would become the output
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
-    # Libraries speak through logging: their warnings matter, their texts are not ours to judge.
-    logging.basicConfig(level=logging.CRITICAL, stream=sys.stdout)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()])
+    logging.captureWarnings(capture=True)
+    sys.excepthook = lambda _type, error, _frames: fault(error)
+    sys.unraisablehook = threading.excepthook = _unheard
 
 
 def _traced(_logger: object, _name: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -68,6 +71,20 @@ class _Lines:
     debug = info = warning = error = critical = log = msg
 
 
+class _Libraries(logging.Handler):
+    """Tells which library complains, where, and of which error: its texts quote rows."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        where = f"{record.module}.{record.funcName}"
+        say("library", logger=record.name, where=where, type=_complained_of(record))
+
+
+def _complained_of(record: logging.LogRecord) -> str | None:
+    told = (*(record.exc_info or ()), *(record.args or ()))
+    return next((type(each).__name__ for each in told if isinstance(each, BaseException)), None)
+
+
 def expose(address: str) -> None:
     """Let Prometheus ask for the metrics at ``host:port``; an empty address exposes nothing.
 
@@ -75,13 +92,25 @@ def expose(address: str) -> None:
     """
     if address:
         host, _, port = address.rpartition(":")
-        start_http_server(int(port), host.strip("[]"))
+        server, _ = start_http_server(int(port), host.strip("[]"))
+        # Its own prints tracebacks, such as that of a reader who left.
+        server.handle_error = _unscraped  # type: ignore[assignment,method-assign]
+
+
+def _unscraped(*_: object) -> None:
+    log.warning("scrape", type=type(sys.exception()).__name__)
 
 
 def lost(_loop: object, context: dict[str, Any]) -> None:
     """Report what nobody awaited: asyncio itself would log its text."""
     if error := context.get("exception"):
         fault(error, task=str(context.get("message", "")))
+
+
+def _unheard(told: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+    """Report what ended a thread, or could be raised to nobody: Python would print its text."""
+    if told.exc_value is not None:
+        fault(told.exc_value)
 
 
 def fault(error: BaseException, **where: str) -> None:

@@ -161,5 +161,12 @@ def test_no_log_names_a_patient(mesh: Mesh, parts: Cast, channel: grpc.Channel) 
     assert [path.name for path in logs if CANARY.encode() in path.read_bytes()] == []
 
 
+def test_every_line_of_a_service_is_json(mesh: Mesh) -> None:
+    """Each has lost its database, or a silo, by now."""
+    for name in (*SILOS, "router"):
+        for line in mesh.data.log(name).read_text().splitlines():
+            assert isinstance(json.loads(line), dict)
+
+
 def another_facility(parts: Cast) -> str:
     return next(iter(parts.hospitals[1].facilities.values()))
