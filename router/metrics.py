@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import grpc
 from prometheus_client import Counter, Gauge
 
+from router.answers import SiloUnavailable
 from router.backends import Backend
 from router.breaker import State
 
@@ -27,9 +28,13 @@ _COPIES = Counter(
 
 
 def watch(backends: Iterable[Backend]) -> None:
-    """Read the gauges from ``backends`` whenever somebody asks."""
+    """Read the gauges from ``backends`` whenever somebody asks.
+
+    What an alarm asks the rate of begins at 0: a rise from nothing at all is no rise to it.
+    """
     for backend in backends:
         _watch(backend)
+        _REFUSED.labels(backend.silo, SiloUnavailable.reason)
 
 
 def _watch(backend: Backend) -> None:

@@ -11,7 +11,7 @@ _TOKEN = re.compile(
       (?P<text>"(?:\\.|[^"\\])*")
     | (?P<range>\[[^\]]*\])
     | (?P<name>[A-Za-z_:][A-Za-z0-9_:]*)
-    | (?P<number>[0-9.]+)
+    | (?P<number>[0-9][0-9.smhdwy]*|\$__rate_interval)
     | (?P<sign>=~|!~|!=|==|>=|<=|[-+*/%^<>=(){},])
     | (?P<space>\s+)
     """,

@@ -190,7 +190,7 @@ async def two_ways(dsn: str, folder: Path) -> AsyncIterator[Ways]:
     puppet, key = Puppet(), a_key("ems")
     introduce(key, dsn, folder)
     async with running("hospital", dsn, Keys(), built=puppet.build()) as (silo, _):
-        router = _router(silo.port, free_port(), folder)
+        router = a_router(silo.port, free_port(), folder)
         router.start()
         try:
             async with (
@@ -216,7 +216,7 @@ class _Router(Victim):
         self.port = port
 
 
-def _router(silo: int, port: int, folder: Path) -> _Router:
+def a_router(silo: int, port: int, folder: Path, metrics: str = "off") -> _Router:
     described = folder / "contract.binpb"
     described.write_bytes(contract().SerializeToString())
     told = {
@@ -225,6 +225,7 @@ def _router(silo: int, port: int, folder: Path) -> _Router:
         "MEDPORT_DESCRIPTORS": str(described),
         "MEDPORT_KEY_CACHE": str(folder),
         "MEDPORT_LOG_LEVEL": "WARNING",
+        "MEDPORT_METRICS_LISTEN": metrics,
     }
     return _Router(port, told, folder / "router.log")
 
