@@ -146,6 +146,13 @@ def test_an_alert_says_how_bad_how_long_and_what_to_do(alert: dict[str, Any]) ->
     assert (ROOT / runbook).exists()
 
 
+def test_an_alarm_of_breakers_looks_at_more_than_this_moment() -> None:
+    """An open breaker lets a call try now and then: whoever asks may find it on probation."""
+    asked = [each["expr"] for each in rules("alerts.yml") if "breaker_state" in each["expr"]]
+    assert len(asked) == 2
+    assert all("max_over_time(medport_router_breaker_state" in each for each in asked)
+
+
 def test_the_index_of_runbooks_has_the_alerts_and_no_other() -> None:
     rows = re.findall(
         r"^\| [\w ]+ \| `(.+?)` \| `([^`]+)`.*\(([\w-]+\.md)\) \|$", INDEX, re.MULTILINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ from uuid import UUID
 import grpc
 import pytest
 from medport.center.v1 import feature_toggles_pb2 as pb
+from prometheus_client import REGISTRY
 
 from chassis.feature_toggles import bucket
 from chassis.minting import SigningKey
 from router.server import Router
+from tests.architecture.test_observability import rules
 from tests.support.colleagues import a_key, a_user, bearing, publication
 from tests.support.front_desk import pem
 from tests.support.obedient_silo import ObedientSilo, contract, text
@@ -142,6 +145,21 @@ async def test_the_share_outlives_center_and_the_router(stage: Stage) -> None:
         assert await stage.served(channel) == at_most(50)
 
 
+def breakers_watched() -> dict[str, float]:
+    """Return the breakers at which the alarm for those who stand in for a silo looks."""
+    (expression,) = (
+        each["expr"] for each in rules("alerts.yml") if each["alert"] == "MedportStandInAway"
+    )
+    (names,) = re.findall(r'silo=~"([^"]+)"', expression)
+    states = (each for each in REGISTRY.collect() if each.name == "medport_router_breaker_state")
+    samples = [each for family in states for each in family.samples]
+    return {
+        each.labels["silo"]: each.value
+        for each in samples
+        if re.fullmatch(names, each.labels["silo"])
+    }
+
+
 async def test_a_canary_that_is_down_costs_nothing(stage: Stage) -> None:
     stage.says(100)
     async with stage.routed() as (router, channel):
@@ -150,3 +168,6 @@ async def test_a_canary_that_is_down_costs_nothing(stage: Stage) -> None:
         backend = router.canaries["hospital"].backend
         await until_true(lambda: str(backend.breaker.state) != "CLOSED")
         assert await stage.served(channel) == set()
+        watched = breakers_watched()
+        assert watched["hospital-canary"] == 2
+        assert "hospital" not in watched  # whose alarm asks for refused calls, too
