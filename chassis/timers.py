@@ -54,7 +54,8 @@ class Periodic:
     async def turn(self, database: Database, clock: Clock) -> float:
         with tracing.following("", f"timer {self.name}", Kind.INTERNAL) as span:
             changed = await self.sweep(database, clock)
-            span.note({"medport.changed": changed})
+            if changed:
+                span.note({"medport.changed": changed})
         if changed:
             telemetry.log.info("sweep", timer=self.name, changed=changed)
         return around(self.seconds, JITTER)

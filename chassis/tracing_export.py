@@ -42,18 +42,26 @@ PATIENCE_SECONDS = 3.0  # with one batch
 FINISH_SECONDS = 2.0
 
 
+_HELD = contexts.create_key("medport-span")
+
+
 class Recorded:
-    """A span under way; leaving it ends it. An error is told by its type: texts quote patients."""
+    """A span under way; leaving it ends it. An error is told by its type: texts quote patients.
 
-    __slots__ = ("_span", "_token", "traceparent")
+    One that is of no use while it ``is_empty`` is told of once it has a part, a fact or an error.
+    """
 
-    def __init__(self, span: Span) -> None:
+    __slots__ = ("_span", "_token", "is_empty", "traceparent")
+
+    def __init__(self, span: Span, *, is_empty: bool) -> None:
         self._span = span
+        self.is_empty = is_empty
         self._token: Token[Context] | None = None
         self.traceparent = _told(span.get_span_context())
 
     def __enter__(self) -> Self:
-        self._token = contexts.attach(trace.set_span_in_context(self._span))
+        held = contexts.set_value(_HELD, self)
+        self._token = contexts.attach(trace.set_span_in_context(self._span, held))
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -65,12 +73,15 @@ class Recorded:
             self.note({"error.type": type(error).__name__})
         elif error is not None and not isinstance(error, grpc.aio.AbortError):
             self.failed(type(error).__name__)
-        self._span.end()
+        if not self.is_empty:  # one that never ends is never sent
+            self._span.end()
 
     def note(self, attributes: Attributes) -> None:
+        self.is_empty = False
         self._span.set_attributes(dict(attributes))
 
     def failed(self, code: str) -> None:
+        self.is_empty = False
         self._span.set_status(Status(StatusCode.ERROR, code))
         self._span.set_attribute("error.type", code)
 
@@ -90,6 +101,8 @@ class Recorder:
     def part(self, name: str, kind: Kind, attributes: Attributes | None) -> Recorded | Unrecorded:
         if not trace.get_current_span().is_recording():
             return NOTHING
+        if isinstance(holder := contexts.get_value(_HELD), Recorded):
+            holder.is_empty = False
         return self._begun(name, None, kind, attributes)
 
     def following(
@@ -103,9 +116,13 @@ class Recorder:
         began: int | None,
     ) -> Recorded:
         parent = Context()
+        # The first of a trace that nobody called for is a timer's look, most of which find nothing.
+        is_empty = not traceparent and kind is Kind.INTERNAL
         if traceparent:
             parent = trace.set_span_in_context(NonRecordingSpan(_read(traceparent)), parent)
-        return self._begun(name, parent, kind, attributes, links=links, began=began)
+        return self._begun(
+            name, parent, kind, attributes, links=links, began=began, is_empty=is_empty
+        )
 
     def current(self) -> str:
         found = trace.get_current_span().get_span_context()
@@ -123,6 +140,7 @@ class Recorder:
         *,
         links: Sequence[str] = (),
         began: int | None = None,
+        is_empty: bool = False,
     ) -> Recorded:
         made = self._tracer.start_span(
             name,
@@ -134,7 +152,7 @@ class Recorder:
             record_exception=False,
             set_status_on_exception=False,
         )
-        return Recorded(made)
+        return Recorded(made, is_empty=is_empty)
 
 
 class Queue(SpanProcessor):

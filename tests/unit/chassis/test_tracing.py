@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -14,10 +15,13 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import settings, tracing
 from chassis.call import Call, enter
+from chassis.clock import Clock, utc_now
 from chassis.environment import BadSettings
 from chassis.sql import name_of
+from chassis.timers import every
 from chassis.tracing import NOTHING, SPANS, Kind
 from chassis.tracing_export import FINISH_SECONDS, PATIENCE_SECONDS, Queue
+from chassis.unit_of_work import Database
 from tests.support.otlp import collecting
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -112,6 +116,42 @@ def test_what_is_left_is_sent_at_the_end() -> None:
     assert (outer.process, outer.trace, outer.parent) == ("test", TRACE, SPAN)
     assert (inner.parent, inner.trace) == (outer.id, TRACE)
     assert told("sent") - before == 2
+
+
+async def test_a_timers_look_that_asks_nothing_and_finds_nothing_is_no_trace() -> None:
+    nowhere = cast("Any", None)  # these sweeps ask nothing of their database
+
+    async def idle(_: Database, __: Clock) -> int:
+        return 0
+
+    async def busy(_: Database, __: Clock) -> int:
+        return 3
+
+    async def asking(_: Database, __: Clock) -> int:
+        with tracing.span("statement"):
+            return 0
+
+    async def failing(_: Database, __: Clock) -> int:
+        raise KeyError
+
+    with collecting() as collector:
+        tracing.configure("test", collector.address)
+        try:
+            for sweep in (idle, busy, asking, idle):
+                await every(1.0, sweep).turn(nowhere, utc_now)
+            with pytest.raises(KeyError):
+                await every(1.0, failing).turn(nowhere, utc_now)
+        finally:
+            tracing.finish()
+        spans = collector.spans()
+    assert [each.name.rpartition(".")[2] for each in spans] == [
+        "busy",
+        "statement",
+        "asking",
+        "failing",
+    ]
+    assert spans[0].attributes == {"medport.changed": 3}
+    assert (spans[1].parent, spans[3].attributes) == (spans[2].id, {"error.type": "KeyError"})
 
 
 def test_an_unsampled_callers_word_counts() -> None:
