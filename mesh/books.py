@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from mesh.census import Census
@@ -196,7 +197,7 @@ def _nevers() -> dict[str, Never]:
     return checks
 
 
-async def check(census: Census, absent: set[str]) -> dict[str, bool]:
+async def check(census: Census, absent: AbstractSet[str]) -> dict[str, bool]:
     """Return what holds, but for the books of who is ``absent``.
 
     What does not hold is looked at again until the last events have arrived.

@@ -7,7 +7,6 @@ superuser from outside would: nothing here can be reached from a serving process
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +34,14 @@ class Following:
     source: str
     consumer: str
     position: int
-    head: int
+    head: int | None  # None while the source's database does not answer
     state: str
     parked: int = 0  # events that wait for an operator
 
     @property
-    def lag(self) -> int:
-        """Events of the source that have not had their effect yet."""
-        return max(0, self.head - self.position)
+    def lag(self) -> int | None:
+        """Events of the source that have not had their effect yet; None where nobody knows."""
+        return None if self.head is None else max(0, self.head - self.position)
 
 
 class Census:
@@ -65,23 +64,18 @@ class Census:
         """Return what psql prints for a statement that reads; raises PostgresFailed."""
         return self._servers[silo].psql(f"{_READ_ONLY};\n{statement}", database=silo)
 
-    def absent(self) -> set[str]:
-        """Return the silos whose database does not answer."""
-        return {silo for silo in SILOS if not self._try(silo, "SELECT 1")}
-
-    def following(self) -> Iterator[Following]:
-        """Yield every pair of a source and a consumer of it; a silo that is down is left out."""
-        heads = {silo: rows[0]["head"] for silo in SILOS if (rows := self._try(silo, _HEAD))}
+    def following(self) -> tuple[list[Following], dict[str, str]]:
+        """Return who follows whom, and by silo why nobody says whom it follows."""
+        heads, rows, silent = dict[str, int](), Rows(), dict[str, str]()
         for silo in SILOS:
-            for row in self._try(silo, _CHECKPOINTS):
-                source, consumer = str(row["source"]), str(row["consumer"])
-                if source in heads:
-                    position, state = row["position"], row["state"]
-                    head, parked = heads[source], row["parked"]
-                    yield Following(source, consumer, position, head, state, parked)
+            try:
+                heads[silo] = self.rows(silo, _HEAD)[0]["head"]
+                rows += self.rows(silo, _CHECKPOINTS)
+            except PostgresFailed as failed:
+                silent[silo] = _why(failed)
+        return [Following(**row, head=heads.get(row["source"])) for row in rows], silent
 
-    def _try(self, silo: str, query: str) -> Rows:
-        try:
-            return self.rows(silo, query)
-        except PostgresFailed:
-            return []
+
+def _why(failed: PostgresFailed) -> str:
+    """Take the reason from psql's words, of which the first line names host and port as well."""
+    return str(failed).partition("\n")[0].rpartition(": ")[2]

@@ -66,6 +66,7 @@ class Look:
     seconds: float | None
     programs: Mapping[str, Program]
     following: list[Following]
+    unanswered: Mapping[str, str]  # by silo: why nobody says whom it follows
     lag_seconds: Mapping[tuple[str, str], float]
     calls: Mapping[str, Calls] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ def look(data: DataDirectory) -> Look:
         states = {name: asked.submit(health.state, ports[name]) for name in services}
         pages = {name: asked.submit(_page, ports[f"{name}-metrics"]) for name in services}
         routed = asked.submit(_routed, ports["router"])
-        followed = asked.submit(lambda: list(Census(data).following()))
+        followed = asked.submit(Census(data).following)
         databases = {name: _database(data, ports, name) for name in SILOS}
     now, texts = time.time(), {name: page.result() for name, page in pages.items()}
     calls = {name: told for name, text in texts.items() if (told := _calls(text))}
@@ -94,11 +95,13 @@ def look(data: DataDirectory) -> Look:
             calls_per_second=rate,
             error_share=share,
         )
+    following, silent = followed.result()
     found = Look(
         at=now,
         seconds=now - before.at if before.at else None,
         programs=programs,
-        following=followed.result(),
+        following=following,
+        unanswered=silent,
         lag_seconds={key: lag for text in texts.values() for key, lag in _lags(text)},
         calls=calls,
     )

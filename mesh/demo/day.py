@@ -70,16 +70,16 @@ class _Day:
             stage = Stage(router, Script(frozenset(unwanted)), tally)
             await self._play(stage, players)
         census = Census(self.data)
-        absent = await asyncio.to_thread(census.absent)
-        checks = await books.check(census, absent)
+        _, silent = await asyncio.to_thread(census.following)
+        checks = await books.check(census, silent.keys())
         checks["no_unexplained_failures"] = not tally.unexplained
         checks["every_trip_ended"] = (
             tally.seen["requested"]
             == len(self.trips)
             == sum(tally.seen[outcome] for outcome in ("completed", "cancelled", "expired"))
         )
-        following = list(census.following())
-        return Report(tally, time.monotonic() - began, following, checks, absent)
+        following, _ = census.following()
+        return Report(tally, time.monotonic() - began, following, checks, set(silent))
 
     async def _admit(self, router: grpc.aio.Channel, tally: Tally) -> Cast:
         known = cast.load(self.data)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -91,6 +94,43 @@ def test_a_look_counts_since_the_look_before(mesh: Mesh) -> None:
     for each in seen["following"]:
         assert each["lag"] == max(0, each["head"] - each["position"])
         assert each["parked"] >= 0
+
+
+def test_a_database_that_is_down_is_told_beside_those_who_follow_its_silo(mesh: Mesh) -> None:
+    before = json.loads(mesh.medport("status", "--json"))
+    assert before["unanswered"] == {}
+    mesh.medport("stop", "hospital-postgres")
+    try:
+        seen = json.loads(mesh.medport("status", "--json"))
+        printed = watched(mesh, b"hospital does not answer")
+    finally:
+        mesh.medport("start", "hospital-postgres")
+    assert seen["unanswered"].keys() == {"hospital"}
+    rows = {(each["consumer"], each["source"]): each["lag"] for each in seen["following"]}
+    others = {
+        (each["consumer"], each["source"])
+        for each in before["following"]
+        if each["consumer"].partition(".")[0] != "hospital"
+    }
+    assert rows.keys() == others
+    assert {lag is None for (_, source), lag in rows.items() if source == "hospital"} == {True}
+    assert {lag is None for (_, source), lag in rows.items() if source != "hospital"} == {False}
+    assert b"hospital-postgres" in printed
+
+
+def watched(mesh: Mesh, word: bytes) -> bytes:
+    """Watch at a terminal of 80 columns and 24 lines until ``word`` is there."""
+    terminal, shown = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = mesh.command("status", "--watch")
+    with subprocess.Popen(command, stdin=shown, stdout=shown, stderr=shown) as watch:
+        os.close(shown)
+        printed = b""
+        while word not in printed:
+            printed += os.read(terminal, 4096)
+        watch.kill()
+    os.close(terminal)
+    return printed
 
 
 def test_ctrl_c_ends_a_watch_at_a_terminal_cleanly(mesh: Mesh) -> None:
