@@ -46,6 +46,7 @@ def service(silo: str, ports: Mapping[str, int], data: DataDirectory) -> dict[st
         "MEDPORT_DATABASE_PASSWORD_FILE": str(folder / "service.password"),
         "MEDPORT_LISTEN": _address(ports[silo]),
         "MEDPORT_METRICS_LISTEN": _address(ports[f"{silo}-metrics"]),
+        "MEDPORT_ADMIN_LISTEN": _address(ports[f"{silo}-admin"]),
         "MEDPORT_PEERS": ",".join(peers),
         "MEDPORT_IDENTITY_KEY_FILE": str(folder / "identity.pem"),
         "MEDPORT_PEER_KEYS_FILE": str(folder / "peers.json"),
@@ -60,6 +61,7 @@ def router(ports: Mapping[str, int], data: DataDirectory) -> dict[str, str]:
     return {
         "MEDPORT_LISTEN": _address(ports["router"]),
         "MEDPORT_METRICS_LISTEN": _address(ports["router-metrics"]),
+        "MEDPORT_ADMIN_LISTEN": _address(ports["router-admin"]),
         "MEDPORT_SILOS": ",".join(f"{silo}={_address(ports[silo])}" for silo in SILOS),
         "MEDPORT_DESCRIPTORS": os.environ.get("MEDPORT_DESCRIPTORS", str(_DESCRIPTORS)),
         "MEDPORT_KEY_CACHE": str(data.root / "router"),

@@ -52,6 +52,7 @@ class Program:
     port: int
     health: str
     metrics: int | None = None
+    admin: int | None = None
     breaker: str = ""
     event_position: int | None = None  # as the router was told
     calls_per_second: float | None = None
@@ -89,6 +90,7 @@ def look(data: DataDirectory) -> Look:
         programs[name] = Program(
             port=ports[name],
             metrics=ports[f"{name}-metrics"],
+            admin=ports.get(f"{name}-admin"),  # a mesh of an earlier release has none
             health=states[name].result(),
             breaker=_breaker(silo := routed.result().get(name)),
             event_position=silo.event_position if silo else None,

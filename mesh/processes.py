@@ -133,8 +133,8 @@ class Mesh:
     def _start_service(self, name: str) -> None:
         self._go_on()
         service = self._services[name]
-        self._reserved.release(name)
-        self._reserved.release(f"{name}-metrics")
+        for port in (name, f"{name}-metrics", f"{name}-admin"):
+            self._reserved.release(port)
         service.start()
         deadline = time.monotonic() + _PATIENCE
         while not serves(self._ports[name]):

@@ -66,7 +66,7 @@ def free_offset() -> int:
     for offset in range(2000, 12_000, 97):
         if all(port + offset < 65_536 and is_free(port + offset) for port in WANTED.values()):
             return offset
-    raise LookupError("no eleven free ports")
+    raise LookupError("no free ports")
 
 
 @pytest.fixture(scope="package")

@@ -12,11 +12,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import grpc
 import pytest
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 
 from mesh.census import Census
 from mesh.next_steps import lines, program
-from mesh.ports import WANTED
+from mesh.ports import SILOS, WANTED
 from mesh.state import DataDirectory
 from tests.e2e.conftest import Mesh, free_offset
 
@@ -80,6 +82,15 @@ def test_grpcurl_lists_and_describes_through_the_router(mesh: Mesh) -> None:
     for service in listed:
         described = shell(f"{GRPCURL} -plaintext {mesh.router} describe {service}")
         assert described.returncode == 0, described.stderr
+
+
+def test_every_process_tells_of_its_connections_on_an_admin_port(mesh: Mesh) -> None:
+    programs = json.loads(mesh.medport("status", "--json"))["programs"]
+    for name in (*SILOS, "router"):
+        with grpc.insecure_channel(f"127.0.0.1:{programs[name]['admin']}") as admin:
+            asked: Any = channelz_pb2_grpc.ChannelzStub(admin)
+            servers = asked.GetServers(channelz_pb2.GetServersRequest(), timeout=20).server
+        assert any(each.data.calls_succeeded for each in servers), name
 
 
 def test_a_day_of_transfers_leaves_every_book_right(played: dict[str, Any]) -> None:
