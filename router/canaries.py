@@ -21,7 +21,6 @@ from chassis import telemetry
 from chassis.auth import Principal
 from chassis.feature_toggles import Rollout
 from router.backends import Backend
-from router.breaker import State
 from router.policies import CANARY_FEATURE
 
 EVERY_SECONDS = 5.0
@@ -38,12 +37,10 @@ class Canary:
         self._rollout = _kept(self._copy)
 
     def takes(self, principal: Principal | None) -> bool:
-        """Say whether a caller's calls go there: nobody's do while the set is out of order."""
+        """Say whether a caller's calls go there, if the set admits them."""
         if principal is None or self._rollout is None:
             return False
-        return self.backend.breaker.state is State.CLOSED and self._rollout.is_on(
-            organization_id=principal.tenant_id, user_id=principal.user_id
-        )
+        return self._rollout.is_on(organization_id=principal.tenant_id, user_id=principal.user_id)
 
     async def follow(self, center: grpc.aio.Channel, bearer: Callable[[], str]) -> None:
         """Ask Center again and again, until cancelled; what it said last counts."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -26,7 +27,7 @@ from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
 from router.observing import Observation, observed
-from router.placing import Places
+from router.placing import Exchange, Places
 from router.policies import COPY_S, deadline_of
 from router.routes import Route
 from router.uploads import Uploads
@@ -77,15 +78,6 @@ class Proxy(grpc.GenericRpcHandler):
         """Tell every open stream to go on elsewhere; unary calls come to their own end."""
         for forwarder in self._forwarders.values():
             forwarder.end_streams()
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One call under way on the silo's side."""
-
-    lease: Lease
-    call: Any  # one of four kinds, none of which has a name for types
-    seen: Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +191,8 @@ class Forwarder:
                 if exchange := await self._tried(stack, copies, asked, seen):
                     yield exchange
                     return
-        async with self._at(self._places.of(seen.principal), asked, seen) as exchange:
+        at = partial(self._at, asked=asked, seen=seen)
+        async with self._places.served(seen.principal, at) as exchange:
             yield exchange
 
     async def _tried(

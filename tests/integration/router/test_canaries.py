@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -171,3 +172,7 @@ async def test_a_canary_that_is_down_costs_nothing(stage: Stage) -> None:
         watched = breakers_watched()
         assert watched["hospital-canary"] == 2
         assert "hospital" not in watched  # whose alarm asks for refused calls, too
+
+        await stage.canary.start()  # and one that is back gets its share again
+        async with asyncio.timeout(10):
+            await stage.until_share(channel, set(TENANTS))
