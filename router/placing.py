@@ -7,13 +7,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
+
 from chassis import consistency
 from chassis.auth import Principal
+from chassis.interceptors.errors import SERVED_BY
 from router.answers import SiloUnavailable
 from router.backends import Backend, Lease
 from router.canaries import Canary
 from router.metadata import Metadata
 from router.observing import Observation
+from router.policies import repeatable
 from router.routes import Route
 
 
@@ -25,7 +29,25 @@ class Exchange:
     call: Any  # one of four kinds, none of which has a name for types
     seen: Observation
 
+    async def lost(self) -> bool:
+        """Say whether the transport ended the call, with no word of the silo's, and note it.
 
+        Of a stream only until the silo begins to answer.
+        """
+        if not self.seen.route.unary:
+            await self.call.initial_metadata()
+            if not self.call.done():
+                return False
+        code = await self.call.code()
+        if code not in _LOST or await is_stamped(self.call):
+            return False
+        self.seen.code = code
+        self.lease.ended(code, stamped=False)
+        return True
+
+
+# How calls of a process end that dies, or is given up.
+_LOST = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 At = Callable[[Backend], AbstractAsyncContextManager[Exchange]]  # how to call there
 
 
@@ -45,7 +67,7 @@ class Places:
 
     @asynccontextmanager
     async def served(self, principal: Principal | None, at: At) -> AsyncIterator[Exchange]:
-        """Hold a caller's call: at its canary where that admits it, or else at home."""
+        """Hold a caller's call: at its canary where that admits and keeps it, or else at home."""
         if (canary := self.canary_of(principal)) is not None:
             async with AsyncExitStack() as stack:
                 if exchange := await _tried(stack, at(canary)):
@@ -62,10 +84,17 @@ class Places:
         return None if named is None else self.read_replicas
 
 
+async def is_stamped(call: Any) -> bool:
+    """Say whether the silo itself ended the call; what has no stamp is the transport's word."""
+    return any(key == SERVED_BY for key, _ in await call.trailing_metadata() or ())
+
+
 async def _tried(
     stack: AsyncExitStack, calling: AbstractAsyncContextManager[Exchange]
 ) -> Exchange | None:
-    """Return the call, or None where the breaker refuses it; who is admitted may be its probe."""
+    """Return the call; None where the breaker refuses it, or it is lost and may be made again."""
     with suppress(SiloUnavailable):
-        return await stack.enter_async_context(calling)
+        exchange = await stack.enter_async_context(calling)
+        if not (repeatable(exchange.seen.route) and await exchange.lost()):
+            return exchange
     return None

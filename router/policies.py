@@ -99,6 +99,11 @@ def retried(route: Route) -> bool:
     return route.unary and route.retry_safe
 
 
+def repeatable(route: Route) -> bool:
+    """Say whether a call that one set of processes lost may be made again at another."""
+    return route.retry_safe and not route.method.streams_requests
+
+
 # Turn by turn, over those replicas that say of themselves that they serve.
 BALANCING: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],

@@ -19,7 +19,7 @@ import grpc
 from chassis.addresses import of_peer
 from chassis.auth import Principal
 from chassis.errors import RateLimited, Refusal, Unauthenticated
-from chassis.interceptors.errors import SERVED_BY, traceparent
+from chassis.interceptors.errors import traceparent
 from chassis.interceptors.guards import Context, Handler
 from router import answers, metrics, observing
 from router.access import RoleDenied
@@ -27,7 +27,7 @@ from router.backends import Backend, Lease
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
 from router.observing import Observation, observed
-from router.placing import Exchange, Places
+from router.placing import Exchange, Places, is_stamped
 from router.policies import COPY_S, deadline_of
 from router.routes import Route
 from router.uploads import Uploads
@@ -204,7 +204,7 @@ class Forwarder:
             brief = replace(asked, most_s=COPY_S)
             exchange = await stack.enter_async_context(self._at(copies, brief, seen))
             code = seen.code = await exchange.call.code()
-            exchange.lease.ended(code, stamped=await _is_stamped(exchange.call))
+            exchange.lease.ended(code, stamped=await is_stamped(exchange.call))
         metrics.copy_asked(self._route.silo, code)
         return exchange if code is grpc.StatusCode.OK else None
 
@@ -253,7 +253,7 @@ class Forwarder:
         """End the client's call as the silo ended ours, or in our own words when none spoke."""
         call = exchange.call
         code, trailers = await call.code(), tuple(await call.trailing_metadata() or ())
-        stamped = await _is_stamped(call)
+        stamped = await is_stamped(call)
         if self._draining and code is grpc.StatusCode.CANCELLED:
             raise answers.Draining
         exchange.lease.ended(code, stamped=stamped)
@@ -264,11 +264,6 @@ class Forwarder:
             await context.abort(code, await call.details() or "", answers.final(code, trailers))
         else:
             raise answers.no_silo_spoke(self._route.silo, code)
-
-
-async def _is_stamped(call: Any) -> bool:
-    """Say whether the silo itself ended the call; what has no stamp is the transport's word."""
-    return any(key == SERVED_BY for key, _ in await call.trailing_metadata() or ())
 
 
 @contextmanager

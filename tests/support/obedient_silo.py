@@ -34,8 +34,10 @@ METHODS = {  # name -> (reads a stream, writes a stream, idempotency level)
 }
 GRANTED = {  # name -> roles and permission
     "StaffOnly": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
+    "StaffWatch": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
     "Override": (("ROLE_CENTER_COORDINATOR",), "PERMISSION_TRIP_OVERRIDE"),
 }
+ALL = METHODS | dict.fromkeys(GRANTED, METHODS["Echo"]) | {"StaffWatch": METHODS["Watch"]}
 
 
 def service(silo: str, version: str = "v1") -> str:
@@ -53,8 +55,7 @@ def _file(silo: str, version: str) -> descriptor_pb2.FileDescriptorProto:
     text = file.message_type.add(name="ObedientText").field.add(name="text", number=1)
     text.type, text.label = text.TYPE_STRING, text.LABEL_OPTIONAL
     made = file.service.add(name="ObedientService")
-    unary = (False, False, MethodOptions.NO_SIDE_EFFECTS)
-    for name, (reads, writes, level) in (METHODS | dict.fromkeys(GRANTED, unary)).items():
+    for name, (reads, writes, level) in ALL.items():
         kind = f".{package}.ObedientText"
         rpc = made.method.add(name=name, input_type=kind, output_type=kind)
         rpc.client_streaming, rpc.server_streaming = reads, writes
@@ -225,9 +226,10 @@ class ObedientSilo:
     def _handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         codec = (Text.FromString, Text.SerializeToString)
         unary = grpc.unary_unary_rpc_method_handler(self._one, *codec)
+        watch = grpc.unary_stream_rpc_method_handler(self._many, *codec)
         return {
             **dict.fromkeys(("Echo", "Store", *GRANTED), unary),
-            "Watch": grpc.unary_stream_rpc_method_handler(self._many, *codec),
+            **dict.fromkeys(("Watch", "StaffWatch"), watch),
             "Collect": grpc.stream_unary_rpc_method_handler(self._collect, *codec),
             "Chat": grpc.stream_stream_rpc_method_handler(self._chat, *codec),
         }

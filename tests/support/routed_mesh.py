@@ -19,7 +19,7 @@ from chassis.settings import RouterSettings
 from router.policies import Allowances
 from router.server import Router
 from router.uploads import send_all
-from tests.support.obedient_silo import METHODS, SILOS, ObedientSilo, contract, service
+from tests.support.obedient_silo import ALL, SILOS, ObedientSilo, contract, service
 
 
 def router_settings(
@@ -112,7 +112,7 @@ def begin(
         for message in messages:
             yield message
 
-    reads, writes, _ = METHODS.get(name, (False, False, 0))
+    reads, writes, _ = ALL.get(name, (False, False, 0))
     shape = f"{'stream' if reads else 'unary'}_{'stream' if writes else 'unary'}"
     start = getattr(channel, shape)(f"/{service(silo)}/{name}")
     if not reads:
@@ -128,7 +128,7 @@ async def observe(
     """Make a call to its end; never raises for its status."""
     call, seen = begin(channel, name, *messages, **options), Observed()
     with suppress(grpc.aio.AioRpcError):
-        if METHODS.get(name, (False, False))[1]:
+        if ALL.get(name, (False, False))[1]:
             while (message := await call.read()) is not grpc.aio.EOF:
                 seen.messages.append(message)
         else:

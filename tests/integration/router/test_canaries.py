@@ -18,12 +18,13 @@ from prometheus_client import REGISTRY
 
 from chassis.feature_toggles import bucket
 from chassis.minting import SigningKey
+from router.breaker import State
 from router.server import Router
 from tests.architecture.test_observability import rules
 from tests.support.colleagues import a_key, a_user, bearing, publication
 from tests.support.front_desk import pem
 from tests.support.obedient_silo import ObedientSilo, contract, text
-from tests.support.routed_mesh import observe, router_settings, routing, until_true
+from tests.support.routed_mesh import observe, router_settings, routing
 
 FEATURE = "router.canary.hospital"
 TENANTS = [UUID(int=number) for number in range(1, 61)]
@@ -86,13 +87,13 @@ class Stage:
         async with routing(given, contract()) as (router, channel):
             yield router, channel
 
-    async def served(self, channel: grpc.aio.Channel) -> set[UUID]:
+    async def served(self, channel: grpc.aio.Channel, name: str = "StaffOnly") -> set[UUID]:
         """Ask once for each tenant; return those whom the canary answered."""
         found = set()
         for tenant in TENANTS:
             who = replace(a_user("hospital", "HOSPITAL_STAFF"), tenant_id=tenant)
             metadata = bearing(self.key, who, "hospital")
-            seen = await observe(channel, "StaffOnly", text("ok"), metadata=metadata)
+            seen = await observe(channel, name, text("ok"), metadata=metadata)
             assert seen.code is grpc.StatusCode.OK
             if ("x-medport-served-by", "hospital-canary") in seen.trailing:
                 found.add(tenant)
@@ -161,17 +162,20 @@ def breakers_watched() -> dict[str, float]:
     }
 
 
-async def test_a_canary_that_is_down_costs_nothing(stage: Stage) -> None:
+@pytest.mark.parametrize("name", ["StaffOnly", "StaffWatch"])
+async def test_a_canary_that_is_down_costs_nothing(stage: Stage, name: str) -> None:
     stage.says(100)
     async with stage.routed() as (router, channel):
         await stage.until_share(channel, set(TENANTS))
         await stage.canary.stop()
+        assert await stage.served(channel, name) == set()  # none of these calls has failed
         backend = router.canaries["hospital"].backend
         await until_true(lambda: str(backend.breaker.state) != "CLOSED")
         assert await stage.served(channel) == set()
         watched = breakers_watched()
         assert watched["hospital-canary"] == 2
         assert "hospital" not in watched  # whose alarm asks for refused calls, too
+        assert backend.breaker.state is not State.CLOSED
 
         await stage.canary.start()  # and one that is back gets its share again
         async with asyncio.timeout(10):
