@@ -42,6 +42,7 @@ class Breaker:
         self._consecutive = 0
         self._buckets: deque[list[int]] = deque()  # [second, answered, failed]
         self._pause, self._retry_at = tripping.first_pause_s, 0.0
+        self._stream_tries = False  # and a unary call need not wait for what it finds
 
     @property
     def state(self) -> State:
@@ -52,7 +53,7 @@ class Breaker:
         now = self._clock()
         if self._state is State.CLOSED and self._too_slow(now):
             self._open(now)
-        if self._state is not State.CLOSED and not self._probe(now):
+        if self._state is not State.CLOSED and not self._probe(now, stream=stream):
             return None
         ticket = Ticket(now, probe=self._state is not State.CLOSED)
         if not stream:  # streams last: their age says nothing
@@ -78,6 +79,7 @@ class Breaker:
         now = self._clock()
         if self._state is State.HALF_OPEN and ticket.probe:
             self._state, self._retry_at = State.OPEN, now + self._pause
+            self._stream_tries = False
         elif self._state is State.CLOSED:
             self._consecutive += 1
             self._bucket(now)[2] += 1
@@ -100,7 +102,7 @@ class Breaker:
             self._state = State.HALF_OPEN
 
     def _reset(self, state: State) -> None:
-        self._state = state
+        self._state, self._stream_tries = state, False
         self._consecutive = 0
         self._buckets.clear()
 
@@ -110,12 +112,16 @@ class Breaker:
         self._pause = self._tripping.first_pause_s
         self._retry_at = now + self._pause
 
-    def _probe(self, now: float) -> bool:
-        """Let one call see whether the silo is well; the next may when that one took too long."""
-        if now < self._retry_at:
+    def _probe(self, now: float, *, stream: bool) -> bool:
+        """Let one call see whether the silo is well; the next may when that one took too long.
+
+        A stream may be silent although all is well: it sees, too, but is in no unary call's way.
+        """
+        if now >= self._retry_at:
+            self._pause = min(self._pause * 2, self._tripping.longest_pause_s)
+        elif stream or not self._stream_tries:
             return False
-        self._state = State.HALF_OPEN
-        self._pause = min(self._pause * 2, self._tripping.longest_pause_s)
+        self._state, self._stream_tries = State.HALF_OPEN, stream
         self._retry_at = now + self._pause
         return True
 

@@ -127,6 +127,16 @@ async def test_streams_do_not_crowd_out_calls(mesh: Mesh) -> None:
     await until_true(lambda: silo.running == 0)
 
 
+async def test_a_silent_stream_that_tries_a_silo_keeps_nobody_waiting(mesh: Mesh) -> None:
+    mesh.router.backends["hospital"].breaker.trip()
+    async with asyncio.timeout(5):
+        while (await observe(mesh.proxied, "Watch", text("wait"), timeout=0.2)).code is UNAVAILABLE:
+            pass
+
+    assert (await observe(mesh.proxied, "Echo", text("ok"))).code is grpc.StatusCode.OK
+    assert (await observe(mesh.proxied, "Watch", text("ok"))).code is grpc.StatusCode.OK
+
+
 async def test_a_silo_that_was_never_up_does_not_keep_the_router_from_serving(
     tmp_path: Path,
 ) -> None:

@@ -140,6 +140,32 @@ def test_a_probe_that_says_nothing_makes_room_for_another(breaker: Breaker, time
     assert breaker.state is State.CLOSED
 
 
+def test_a_stream_that_says_nothing_is_in_no_calls_way(breaker: Breaker, time: Time) -> None:
+    breaker.trip()
+    assert breaker.admit(stream=True) is None
+    time.now += 1
+    assert breaker.admit(stream=True)
+    assert breaker.admit(stream=True) is None  # one at a time
+    probe = admitted(breaker)
+    assert breaker.admit(stream=False) is None  # of either kind
+    breaker.succeeded(probe)
+    assert breaker.state is State.CLOSED
+
+
+def test_a_stream_tells_too_whether_a_silo_is_well(breaker: Breaker, time: Time) -> None:
+    breaker.trip()
+    time.now += 1
+    failing = breaker.admit(stream=True)
+    assert failing is not None
+    breaker.failed(failing)
+    assert breaker.admit(stream=False) is None
+    time.now += 2
+    stream = breaker.admit(stream=True)  # where nobody calls, nothing else would close it
+    assert stream is not None
+    breaker.succeeded(stream)
+    assert breaker.state is State.CLOSED
+
+
 def test_a_call_from_before_cannot_close_it(breaker: Breaker) -> None:
     before = admitted(breaker)
     for _ in range(5):
