@@ -37,6 +37,7 @@ class Breaker:
         self, tripping: Tripping = TRIPPING, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tripping, self._clock = tripping, clock
+        self.answered = 0  # how often the silo has spoken, in all
         self._under_way: dict[Ticket, None] = {}  # unary calls, oldest first
         self._state = State.CLOSED
         self._consecutive = 0
@@ -67,6 +68,7 @@ class Breaker:
     def succeeded(self, ticket: Ticket) -> None:
         """Note that the silo answered."""
         now = self._clock()
+        self.answered += 1
         if self._state is State.CLOSED:
             self._consecutive = 0
             self._bucket(now)[1] += 1

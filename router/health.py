@@ -20,7 +20,8 @@ from router.routes import Route
 
 EVERY_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
-SILENT_PROBES = 2  # hence a stopped silo holds a caller for 3 s at most
+# With no call answered meanwhile; hence a stopped silo holds a caller for 3 s at most.
+SILENT_PROBES = 2
 _SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -80,9 +81,11 @@ class Monitor:
 
     async def probe(self) -> None:
         """Ask every replica once; only the silence of all counts, and a return is noticed."""
-        before = self._summary()
+        before, answered = self._summary(), self._backend.breaker.answered
         answers = await asyncio.gather(*(_ask(stub) for stub in self._stubs))
-        self._note([each for each in answers if each is not None])
+        # A busy machine is late with both, but a silo that answers calls is not silent.
+        spoke = self._backend.breaker.answered > answered
+        self._note([each for each in answers if each is not None], spoke=spoke)
         after = self._summary()
         if after != before:
             telemetry.log.info("silo", silo=self._backend.name, **after)
@@ -90,8 +93,8 @@ class Monitor:
                 self._backend.breaker.revived()
         await self._tell()
 
-    def _note(self, answers: Sequence[Answer]) -> None:
-        seen, self._silent = self.seen, 0 if answers else self._silent + 1
+    def _note(self, answers: Sequence[Answer], *, spoke: bool) -> None:
+        seen, self._silent = self.seen, 0 if answers or spoke else self._silent + 1
         seen.reachable = bool(answers)
         best = max(answers, key=lambda each: each.serving, default=Answer())
         seen.statuses = best.statuses

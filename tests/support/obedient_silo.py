@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
+from grpc_health.v1 import health_pb2
 from medport.common.v1 import access_pb2
 
 from chassis import channels, health, reflection
@@ -105,11 +106,24 @@ class ObedientSilo:
         self.port = 0
         self.position = 0  # of the newest event that it would have
         self.gate = asyncio.Event()  # what "wait" waits for
+        self.tells_health = asyncio.Event()
+        self.tells_health.set()
         self.published = b""  # the answer of ListVerificationKeys
         self.asked_for_keys = 0
 
     async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server(options=channels.SERVER)
+        listing: Any = {
+            "List": grpc.unary_unary_rpc_method_handler(
+                self._list_health,
+                health_pb2.HealthListRequest.FromString,
+                health_pb2.HealthListResponse.SerializeToString,
+            )
+        }
+        # Before the real one, which answers whatever happens.
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(health.SERVICE, listing),)
+        )
         self.health = health.add(self._server, [service(self.silo)], lambda: self.position)
         await self.health.turn(serving=True)
         guards = (
@@ -194,6 +208,11 @@ class ObedientSilo:
     async def _list_keys(self, _request: bytes, _context: Any) -> bytes:
         self.asked_for_keys += 1
         return self.published
+
+    async def _list_health(self, request: Any, context: Any) -> Any:
+        self.seen["health"] += 1
+        await self.tells_health.wait()
+        return await self.health.List(request, context)
 
     async def _one(self, request: Any, context: Any) -> Any:
         async with aclosing(self.obey(request.text, context)) as answers:

@@ -16,7 +16,14 @@ from router.breaker import State
 from router.server import Router
 from tests.support.fault_proxy import FaultProxy
 from tests.support.obedient_silo import ObedientSilo, contract, text
-from tests.support.routed_mesh import begin, observe, router_settings, routing, until_true
+from tests.support.routed_mesh import (
+    begin,
+    observe,
+    routed_mesh,
+    router_settings,
+    routing,
+    until_true,
+)
 
 
 @dataclass
@@ -87,6 +94,21 @@ async def test_its_callers_are_told_in_time_then_at_once_and_are_served_again(
         grpc.StatusCode.OK
     ):
         assert time.monotonic() - begun < 3
+
+
+async def test_a_busy_silo_is_not_given_up_while_it_answers_calls(tmp_path: Path) -> None:
+    async with routed_mesh(tmp_path) as mesh:
+        silo, breaker = mesh.silos["ems"], mesh.router.backends["ems"].breaker
+        slow = begin(mesh.proxied, "Store", text("wait"), silo="ems", timeout=20)
+        silo.tells_health.clear()
+        silo.seen.clear()
+        while silo.seen["health"] < 4:  # three of them were not answered
+            seen = await observe(mesh.proxied, "Echo", text("ok"), silo="ems")
+            assert seen.code is grpc.StatusCode.OK
+        silo.gate.set()
+        await slow
+
+        await until_true(lambda: breaker.state is State.OPEN)  # nobody calls, and it is silent
 
 
 async def test_a_reset_wire_fails_streams_with_the_silos_name(mesh: Stallable) -> None:
