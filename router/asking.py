@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -18,6 +19,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from chassis import auth, call, tracing
+from chassis.auth import Principal
 from chassis.errors import Refusal, Unauthenticated
 from chassis.interceptors import statuses
 from chassis.interceptors.errors import DETAILS, SERVED_BY
@@ -29,6 +31,7 @@ from router.backends import Backend, Lease
 from router.breaker import State
 from router.metadata import Metadata, forwarded
 from router.metering import Meter
+from router.placing import Places
 from router.policies import MOST_S, READ_S
 from router.proxy import Proof
 from router.routes import Route
@@ -92,12 +95,12 @@ class Asking:
     def __init__(
         self,
         routes: Mapping[str, Route],
-        backends: Mapping[str, Backend],
+        places: Mapping[str, Places],
         gate: Gate,
         meter: Meter,
         proof: Proof,
     ) -> None:
-        self._routes, self._backends, self._gate = routes, backends, gate
+        self._routes, self._places, self._gate = routes, places, gate
         self._meter, self._proof = meter, proof
 
     def begin(self, context: Context) -> Round:
@@ -107,13 +110,17 @@ class Asking:
         """Ask a silo as ``round``'s caller; raises Unanswered."""
         route = self._routes[question.path]
         try:
-            if (backend := self._backends.get(route.silo)) is None:
+            if (places := self._places.get(route.silo)) is None:
                 raise answers.SiloUnavailable(route.silo)
-            token = await self._token(route, round, backend)
+            token = await self._token(route, round, places.home)
             self._meter.count(round.caller)  # each question is a call
-            async with backend.lease(route) as lease:
-                metadata = _metadata(round.context, token, self._proof(route.silo))
-                raw = await _call(lease, route, request, round, metadata)
+            metadata = _metadata(round.context, token, self._proof(route.silo))
+
+            async def at(backend: Backend) -> bytes:
+                async with backend.lease(route) as lease:
+                    return await _call(lease, route, request, round, metadata)
+
+            raw = await _answer(places, round.caller, at)
         except Refusal as refusal:
             raise Unanswered(route.silo, refusal) from refusal
         return question.answer.FromString(raw)
@@ -167,6 +174,16 @@ class Round:
             if known is None or (known.is_refusal and not unanswered.is_refusal):
                 self.missing[unanswered.silo] = unanswered
             return None
+
+
+async def _answer(
+    places: Places, caller: Principal, at: Callable[[Backend], Awaitable[bytes]]
+) -> bytes:
+    """Ask the caller's canary, if there is one that can answer, or else at home: we only read."""
+    if (canary := places.canary_of(caller)) is not None:
+        with suppress(answers.SiloUnavailable):
+            return await at(canary)
+    return await at(places.home)
 
 
 async def _call(

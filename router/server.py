@@ -81,12 +81,12 @@ class Router:
         self._describe(settings, descriptors, gate)
         meter, proof = Meter(allowances), _proof(settings.identity_key)
         self._proof = proof
-        asking = Asking(self._routes, self.backends, gate, meter, proof)
-        self._serve_own(descriptors, gate, asking, meter)
         places = {
             silo: Places(home, self.copies.get(silo), self.canaries.get(silo))
             for silo, home in self.backends.items()
         }
+        asking = Asking(self._routes, places, gate, meter, proof)
+        self._serve_own(descriptors, gate, asking, meter)
         self._proxy = Proxy(self._routes.values(), places, gate.admit, meter, proof)
         self._server.add_generic_rpc_handlers((self._proxy,))  # last: it answers for every path
         self.port = self._server.add_insecure_port(settings.listen)

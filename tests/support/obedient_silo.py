@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from grpc_health.v1 import health_pb2
 from medport.common.v1 import access_pb2
+from medport.hospital.v1 import transport_requests_pb2 as trips
 
 from chassis import channels, health, reflection
 from chassis.errors import FailedPrecondition, Unauthenticated, Unavailable
@@ -134,12 +135,16 @@ class ObedientSilo:
         # The second version is anybody's.
         for each in (service(self.silo), *(service(silo, "v2") for silo in SILOS)):
             guarded.add_registered_method_handlers(each, self._handlers())
-        list_keys: Any = grpc.unary_unary_rpc_method_handler(self._list_keys)
-        keys = {"ListVerificationKeys": list_keys}
-        sessions = f"medport.{self.silo}.v1.SessionService"
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(sessions, keys),)
-        )
+        whole: dict[str, dict[str, Any]] = {
+            "SessionService": {"ListVerificationKeys": self._list_keys},
+            "TransportRequestService": {"ListTransportRequests": self._list_trips},
+        }
+        for name, answers in whole.items():
+            made: Any = {
+                each: grpc.unary_unary_rpc_method_handler(how) for each, how in answers.items()
+            }
+            theirs = grpc.method_handlers_generic_handler(f"medport.{self.silo}.v1.{name}", made)
+            self._server.add_generic_rpc_handlers((theirs,))
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port or self.port}")
         await self._server.start()
 
@@ -208,6 +213,11 @@ class ObedientSilo:
     async def _list_keys(self, _request: bytes, _context: Any) -> bytes:
         self.asked_for_keys += 1
         return self.published
+
+    async def _list_trips(self, _request: bytes, _context: Any) -> bytes:
+        """Tell of one trip, whose id is this silo's name."""
+        trip = trips.TransportRequest(id=self.name)
+        return trips.ListTransportRequestsResponse(transport_requests=[trip]).SerializeToString()
 
     async def _list_health(self, request: Any, context: Any) -> Any:
         self.seen["health"] += 1
