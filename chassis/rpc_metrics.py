@@ -73,6 +73,13 @@ class Side:
 SERVER = Side("server")
 CLIENT = Side("client")
 
+# Only who is called can tell: the client's runtime repeats without a word to the client's code.
+RETRIED = Counter(
+    "medport_retried_calls_total",
+    "RPCs that their client's runtime repeated",
+    ("grpc_service", "grpc_method"),
+)
+
 
 @contextmanager
 def calling(type_: str, service: str, method: str) -> Iterator[Series]:

@@ -11,6 +11,9 @@ from chassis import telemetry, tracing
 from chassis.auth import Principal
 from chassis.interceptors.endings import code_of
 from chassis.interceptors.guards import Guard, Rpc
+from chassis.rpc_metrics import RETRIED
+
+ATTEMPTS = "grpc-previous-rpc-attempts"  # from the second attempt on
 
 
 def guard(silo: str) -> Guard:
@@ -20,6 +23,8 @@ def guard(silo: str) -> Guard:
     async def record(rpc: Rpc) -> AsyncIterator[None]:
         begun = time.monotonic()
         rpc.series.begin()
+        if any(name == ATTEMPTS for name, _ in rpc.context.invocation_metadata() or ()):
+            RETRIED.labels(rpc.method.service, rpc.method.name).inc()
         ended, path = "OK", rpc.method.path
         try:
             yield

@@ -138,14 +138,14 @@ def register(server: Any, behaviours: dict[str, Behaviour], service: str = SERVI
 
 @asynccontextmanager
 async def serving(
-    behaviours: dict[str, Behaviour], guards: list[Guard]
+    behaviours: dict[str, Behaviour], guards: list[Guard], options: tuple[Any, ...] = CHANNEL
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serve ``behaviours`` inside ``guards`` on a free port; yield a channel to them."""
     server = grpc.aio.server(options=SERVER)
     register(GuardedServer(server, guards), behaviours)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL) as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         yield channel
     await server.stop(grace=None)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import grpc
 import psycopg
@@ -17,6 +18,7 @@ from google.rpc.error_details_pb2 import (
     ResourceInfo,
     RetryInfo,
 )
+from prometheus_client import REGISTRY
 
 from chassis.errors import (
     EtagMismatch,
@@ -24,10 +26,12 @@ from chassis.errors import (
     InvalidArgument,
     NotFound,
     ResourceExhausted,
+    Unavailable,
 )
 from chassis.interceptors import statuses
+from router.policies import RETRY
 from tests.support import echo
-from tests.support.echo import EchoRequest, call, finish, refused
+from tests.support.echo import EchoRequest, EchoResponse, call, finish, refused
 from tests.support.guarded import (
     AS_STAFF,
     ECHOING,
@@ -196,3 +200,26 @@ async def test_no_text_of_an_error_reaches_the_log(
     said = "".join(capfd.readouterr())
     assert QUOTED not in said
     assert "the-request" in said
+
+
+async def test_a_call_that_its_clients_runtime_repeats_is_counted() -> None:
+    def counted() -> float:
+        labels = {"grpc_service": echo.SERVICE, "grpc_method": "Answer"}
+        return REGISTRY.get_sample_value("medport_retried_calls_total", labels) or 0.0
+
+    failures = iter((Unavailable("not now"), None, None))
+
+    async def flaky(request: Any, _context: Any) -> Any:
+        if failure := next(failures):
+            raise failure
+        return EchoResponse(text=request.text)
+
+    repeating = {"methodConfig": [{"name": [{}], "retryPolicy": RETRY}]}  # as the router does
+    options = (("grpc.service_config", json.dumps(repeating)),)
+    before = counted()
+    async with echo.serving({"Answer": flaky}, guards(), options) as channel:
+        await call(channel, "Answer", metadata=AS_STAFF)
+        assert counted() == before + 1
+        request = EchoRequest(request_id=str(uuid4()))
+        await call(channel, "Answer", request, metadata=AS_STAFF)
+        assert counted() == before + 1
