@@ -140,6 +140,26 @@ async def test_open_streams_hear_of_the_drain(plain_database: str) -> None:
         await asyncio.wait_for(stopping, 9)
 
 
+async def test_calls_are_taken_until_everybody_had_time_to_hear_of_the_drain(
+    plain_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.server.NOTICE_SECONDS", 60)  # nobody waits for its end here
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn)) as (process, channel):
+        await until_status(channel, SERVING)
+        stopping = asyncio.create_task(process.stop(grace=60))
+        try:
+            async with asyncio.timeout(20):
+                while await status(channel) == SERVING:
+                    pass
+            await finish(call(channel, "Open"))  # by a client who has not looked yet
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{process.port}", CHANNEL) as late:
+                await finish(call(late, "Open"))
+            assert not stopping.done()
+        finally:
+            stopping.cancel()
+
+
 async def test_a_method_nobody_serves_is_named(plain_database: str) -> None:
     async with clinic.running(clinic.settings(plain_database)) as (_, channel):
         method: Any = channel.unary_unary("/medport.hospital.v1.NoService/Do")
