@@ -8,6 +8,7 @@ chain when ``STANDS`` asks for a place without its hash.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -204,6 +205,35 @@ async def test_entries_are_found_by_each_thing_that_is_known_of_them(silo: Cente
     assert await found(outcome=words.AUDIT_OUTCOME_ALLOWED) == 0
     assert await found(source_silos=[EMS], outcome=words.AUDIT_OUTCOME_DENIED) == 3
     assert await found(occur_time=Interval(end_time=timestamp(NOON))) == 0
+
+
+async def test_entries_are_found_by_what_was_done_and_since_when(silo: Center) -> None:
+    organization, admin = uuid4(), await silo.login()
+    done = ["GetPatientDetails", "GetTransportRequest", "CancelTransportRequest"]
+    events = [audited(hospital, n, organization, action=each) for n, each in enumerate(done)]
+    async with database_on(silo.dsn) as database:
+        await apply(database, events)
+
+    async def found(**wanted: Any) -> list[str]:
+        request = pb.ListAuditLogsRequest(
+            organization_id=str(organization), filter=pb.AuditLogFilter(**wanted)
+        )
+        entries = (await silo.audit.ListAuditLogs(request, metadata=admin)).audit_logs
+        export = pb.ExportAuditEntriesRequest(
+            organization_id=str(organization), filter=request.filter
+        )
+        frames = silo.audit.ExportAuditEntries(export, metadata=admin)
+        sent = [each.action async for frame in frames for each in frame.audit_logs]
+        assert sent == [each.action for each in reversed(entries)]  # both ask the same way
+        return sent
+
+    assert await found() == done
+    assert await found(actions=done[1:2]) == done[1:2]
+    assert await found(actions=done[::2]) == done[::2]
+    assert await found(actions=["DeleteUser"]) == []
+    second = timestamp(NOON + timedelta(minutes=1))
+    assert await found(occur_time=Interval(start_time=second)) == done[1:]
+    assert await found(occur_time=Interval(end_time=second)) == done[:1]
 
 
 async def test_pages_skip_and_repeat_nothing_while_entries_arrive(silo: Center) -> None:
