@@ -77,6 +77,17 @@ async def test_a_level_that_was_met_since_it_was_listed_is_left_alone(
     assert breaches(center_database) == []
 
 
+async def test_a_level_that_another_process_announced_since_it_was_listed_is_left_alone(
+    database: Database, center_database: str
+) -> None:
+    story, (one, other) = await requested(database), [heard("hospital", "ems") for _ in range(2)]
+    dues = [await listed(each, database) for each in (one, other)]
+
+    assert await react(one, database, dues[0]) is Outcome.DONE
+    assert await react(other, database, dues[1]) is Outcome.MOVED_ON
+    assert breaches(center_database) == [f"sla_timers/{story.trip_id}/FIRST_BID"]
+
+
 async def test_a_level_that_somebody_holds_is_left_to_them(
     database: Database, center_database: str
 ) -> None:
