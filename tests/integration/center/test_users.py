@@ -106,6 +106,29 @@ async def test_a_clerk_comes_is_trusted_and_leaves(silo: Center) -> None:
     ]
 
 
+async def test_a_reactivated_user_begins_anew(silo: Center) -> None:
+    users, admin = users_pb2_grpc.UserServiceStub(silo.channel), await silo.login()
+    sessions = sessions_pb2_grpc.SessionServiceStub(silo.channel)
+    created = await users.CreateUser(clerk(), metadata=admin)
+    invited = sessions_pb2.RedeemOneTimeTokenRequest(
+        email=EMAIL, token=created.invitation_token, new_password=PASSWORD
+    )
+    await sessions.RedeemOneTimeToken(invited)
+    login = sessions_pb2.CreateSessionRequest(email=EMAIL, password=PASSWORD)
+    refresh = sessions_pb2.RefreshSessionRequest(
+        refresh_token=(await sessions.CreateSession(login)).refresh_token, audience=SILO_CENTER
+    )
+
+    id = created.center_user.id
+    off = pb.DeactivateUserRequest(user_id=id, request_id=str(uuid4()))
+    await users.DeactivateUser(off, metadata=admin)
+    on = pb.ReactivateUserRequest(user_id=id, request_id=str(uuid4()))
+    await users.ReactivateUser(on, metadata=admin)
+
+    assert await refusal(sessions.RefreshSession(refresh)) is grpc.StatusCode.UNAUTHENTICATED
+    await sessions.CreateSession(login)
+
+
 async def is_mailed(silo: Center) -> bool:
     mails = "SELECT channel, state FROM notification WHERE template_name = 'password_reset'"
     return silo.sql(mails) == [("EMAIL", "QUEUED")]

@@ -108,6 +108,21 @@ async def test_a_crews_new_unit_ends_its_sessions_and_so_does_its_leave(swift: A
     assert [each.id for each in listed.ems_agency_users] == [opened.session.user_id]
 
 
+async def test_a_reactivated_user_begins_anew(swift: Agency) -> None:
+    boss = bearer((await swift.login("ADMIN")).access_token)
+    before = await swift.login("BILLING")
+    user = {"agency_id": str(swift.agency_id), "user_id": before.session.user_id}
+    away = pb.DeactivateUserRequest(**user, request_id=str(uuid4()))
+    await swift.users.DeactivateUser(away, metadata=boss)
+    back = pb.ReactivateUserRequest(**user, request_id=str(uuid4()))
+    await swift.users.ReactivateUser(back, metadata=boss)
+
+    refresh = sessions_pb2.RefreshSessionRequest(
+        refresh_token=before.refresh_token, audience=SILO_EMS
+    )
+    assert await refused(swift.sessions.RefreshSession(refresh)) is grpc.StatusCode.UNAUTHENTICATED
+
+
 async def test_an_agencys_last_administrator_stays_one(swift: Agency) -> None:
     opened = await swift.login("ADMIN")
     boss = bearer(opened.access_token)

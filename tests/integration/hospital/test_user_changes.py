@@ -134,6 +134,21 @@ async def test_a_deactivated_user_is_out_until_reactivated(hospital: Desk) -> No
     await hospital.users.GetUser(mine, metadata=await entered(hospital, staff))
 
 
+async def test_a_reactivated_user_begins_anew(hospital: Desk) -> None:
+    boss, staff = await hospital.user("ADMIN"), await hospital.user()
+    admin, before = await entered(hospital, boss), await hospital.login(staff)
+    left = (await hospital.users.DeactivateUser(off(staff), metadata=admin)).hospital_user
+    assert (await refusal(hospital.refresh(before.refresh_token)))[0] == "UNAUTHENTICATED"
+    known = {"hospital_id": str(staff.hospital_id), "user_id": str(staff.user_id)}
+    again = pb.ReactivateUserRequest(**known, etag=left.etag, request_id=str(uuid4()))
+    await hospital.users.ReactivateUser(again, metadata=admin)
+
+    # Whoever had a token may be whom the user was put out for.
+    assert (await refusal(hospital.refresh(before.refresh_token)))[0] == "UNAUTHENTICATED"
+    stale = hospital.users.GetUser(pb.GetUserRequest(**known), metadata=bearer(before.access_token))
+    assert (await refusal(stale))[0] == "UNAUTHENTICATED"
+
+
 async def test_the_last_administrator_stays_one(hospital: Desk) -> None:
     boss, other = await hospital.user("ADMIN"), await hospital.user("ADMIN")
     admin = await entered(hospital, boss)
