@@ -129,6 +129,22 @@ async def test_a_reactivated_user_begins_anew(silo: Center) -> None:
     await sessions.CreateSession(login)
 
 
+async def test_a_decision_about_an_older_version_of_a_user_is_refused(silo: Center) -> None:
+    users, admin = users_pb2_grpc.UserServiceStub(silo.channel), await silo.login()
+    first = (await users.CreateUser(clerk(), metadata=admin)).center_user
+    changed = (await users.UpdateUser(update(first, name="Boss"), metadata=admin)).center_user
+
+    known = {"user_id": first.id, "request_id": str(uuid4()), "etag": first.etag}
+    for stale in (
+        users.UpdateUser(update(first, permissions=[AUDIT]), metadata=admin),
+        users.DeactivateUser(pb.DeactivateUserRequest(**known), metadata=admin),
+        users.ReactivateUser(pb.ReactivateUserRequest(**known), metadata=admin),
+    ):
+        assert await refusal(stale) is grpc.StatusCode.ABORTED
+    got = await users.GetUser(pb.GetUserRequest(user_id=first.id), metadata=admin)
+    assert got.center_user == changed
+
+
 async def is_mailed(silo: Center) -> bool:
     mails = "SELECT channel, state FROM notification WHERE template_name = 'password_reset'"
     return silo.sql(mails) == [("EMAIL", "QUEUED")]

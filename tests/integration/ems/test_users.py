@@ -108,6 +108,35 @@ async def test_a_crews_new_unit_ends_its_sessions_and_so_does_its_leave(swift: A
     assert [each.id for each in listed.ems_agency_users] == [opened.session.user_id]
 
 
+async def test_a_decision_about_an_older_version_of_a_user_is_refused(swift: Agency) -> None:
+    boss = bearer((await swift.login("ADMIN")).access_token)
+    staff = {
+        "agency_id": str(swift.agency_id),
+        "user_id": (await swift.login("BILLING")).session.user_id,
+    }
+
+    async def called(phone: str) -> pb.EmsAgencyUser:
+        request = pb.UpdateUserRequest(
+            **staff,
+            request_id=str(uuid4()),
+            etag="1",
+            ems_agency_user=pb.EmsAgencyUser(phone=phone),
+            update_mask=FieldMask(paths=["phone"]),
+        )
+        return (await swift.users.UpdateUser(request, metadata=boss)).ems_agency_user
+
+    known: dict[str, Any] = {**staff, "request_id": str(uuid4()), "etag": "1"}
+    changed = await called("555-0101")
+    for stale in (
+        called("555-0102"),
+        swift.users.DeactivateUser(pb.DeactivateUserRequest(**known), metadata=boss),
+        swift.users.ReactivateUser(pb.ReactivateUserRequest(**known), metadata=boss),
+    ):
+        assert await refused(stale) is grpc.StatusCode.ABORTED
+    got = await swift.users.GetUser(pb.GetUserRequest(**staff), metadata=boss)
+    assert got.ems_agency_user == changed
+
+
 async def test_a_reactivated_user_begins_anew(swift: Agency) -> None:
     boss = bearer((await swift.login("ADMIN")).access_token)
     before = await swift.login("BILLING")

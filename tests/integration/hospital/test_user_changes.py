@@ -149,6 +149,24 @@ async def test_a_reactivated_user_begins_anew(hospital: Desk) -> None:
     assert (await refusal(stale))[0] == "UNAUTHENTICATED"
 
 
+async def test_a_decision_about_an_older_version_of_a_user_is_refused(hospital: Desk) -> None:
+    boss, staff = await hospital.user("ADMIN"), await hospital.user()
+    admin = await entered(hospital, boss)
+    changed = (
+        await hospital.users.UpdateUser(update(staff, name="Married"), metadata=admin)
+    ).hospital_user
+    known = {"hospital_id": str(staff.hospital_id), "user_id": str(staff.user_id)}
+    again = pb.ReactivateUserRequest(**known, etag="1", request_id=str(uuid4()))
+    for stale in (
+        hospital.users.UpdateUser(update(staff, role=CASE_MANAGER), metadata=admin),
+        hospital.users.DeactivateUser(off(staff, "1"), metadata=admin),
+        hospital.users.ReactivateUser(again, metadata=admin),
+    ):
+        assert await refusal(stale) == ("ABORTED", "ETAG_MISMATCH")
+    got = await hospital.users.GetUser(pb.GetUserRequest(**known), metadata=admin)
+    assert got.hospital_user == changed
+
+
 async def test_the_last_administrator_stays_one(hospital: Desk) -> None:
     boss, other = await hospital.user("ADMIN"), await hospital.user("ADMIN")
     admin = await entered(hospital, boss)
