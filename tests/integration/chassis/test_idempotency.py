@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from chassis.errors import FailedPrecondition
 from chassis.health import SERVING
 from chassis.server import Kit
 from chassis.unit_of_work import Database
@@ -47,6 +48,31 @@ async def test_a_request_id_belongs_to_one_payload(plain_database: str) -> None:
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert detail(error, ErrorInfo).reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_repeat_is_answered_though_by_now_it_would_be_refused(plain_database: str) -> None:
+    dsn, decided = clinic.prepare(plain_database), list[str]()
+
+    def deciding(database: Database, _kit: Kit) -> clinic.Behaviours:
+        async def decide(request: Any, _context: Any) -> Any:
+            async with database.begin(None) as uow:
+                if decided:
+                    raise FailedPrecondition("it has been decided")
+                decided.append(request.text)
+                return uow.answered(EchoResponse(text=f"decided {request.text}"))
+
+        return {"Answer": decide}
+
+    async with clinic.running(clinic.settings(dsn), clinic.build(deciding)) as (_, channel):
+        await until_status(channel, SERVING)
+        request = EchoRequest(request_id=str(uuid4()), text="once")
+        another = EchoRequest(request_id=str(uuid4()), text="once")
+        (first,) = await finish(call(channel, "Answer", request, metadata=AS_STAFF))
+        error = await refused(call(channel, "Answer", another, metadata=AS_STAFF))
+        (repeated,) = await finish(call(channel, "Answer", request, metadata=AS_STAFF))
+
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert first.text == repeated.text == "decided once"
 
 
 async def test_use_cases_that_lock_each_other_out_both_succeed(plain_database: str) -> None:
