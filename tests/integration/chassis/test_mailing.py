@@ -100,6 +100,23 @@ async def test_a_server_that_cannot_now_is_asked_again_later(
     assert len(set(office.ids)) == 1
 
 
+async def test_a_server_that_cannot_for_long_is_asked_ever_less_often(
+    silo: Notified, office: PostOffice
+) -> None:
+    await silo.tell(silo.user(), **RESET)
+    doubled = (10, 20, 40, 80, 160, 320, 640, 900, 900)
+    office.answers = ["451 later"] * len(doubled)
+    sender, clock = mailing(office), later(seconds=1)
+    for attempts, seconds in enumerate(doubled, start=1):
+        await sender.turn(silo.database, clock)
+        [(again_at,)] = silo.sql("SELECT next_attempt_at FROM notification WHERE state = 'QUEUED'")
+        assert 0.5 * seconds <= (again_at - clock.now).total_seconds() <= 1.5 * seconds
+        assert len(office.seen) == attempts
+        clock.now = again_at
+    deferred = [(attempt, "DEFERRED", 451) for attempt in range(1, len(doubled) + 1)]
+    assert silo.sql(LOG) == deferred
+
+
 async def test_a_server_that_refuses_is_not_asked_again(silo: Notified, office: PostOffice) -> None:
     await silo.tell(silo.user(), **RESET)
     office.answers = ["550 nobody of this name"]
