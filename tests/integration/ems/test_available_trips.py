@@ -94,6 +94,27 @@ async def test_waves_open_by_the_clock_and_a_preference_overrides_the_area(silo:
     assert silo.sql("SELECT wave FROM available_trip ORDER BY wave") == [(0,), (1,), (2,)]
 
 
+async def test_nothing_shows_a_trip_before_its_wave(silo: EmsSilo) -> None:
+    early = await run(silo)
+    later = timestamp(utc_now() + timedelta(minutes=5))
+    named = hospital.TripOffer(agency_id=str(early.agency.id), wave=1, visible_time=later)
+    await early.offer(offers=[named], broadcast_time=later, offer_mode=words.OFFER_MODE_CASCADE)
+    agency, caller = str(early.agency.id), early.agency.dispatcher
+
+    request = trips.GetAvailableTripRequest(agency_id=agency, transport_request_id=early.trip.id)
+    hidden = await refused(silo.trips.GetAvailableTrip(request, metadata=caller))
+    watch = trips.WatchAvailableTripsRequest(agency_id=agency)
+    frames = aiter(silo.trips.WatchAvailableTrips(watch, metadata=caller))
+    first = await anext(frames)
+
+    assert hidden.code == Code.NOT_FOUND
+    assert first.snapshot_end.event_count == 0
+    assert await early.listed(*trips.AvailableTripState.values()[1:]) == []
+    silo.sql("UPDATE available_trip SET visible_at = now()")  # its wave opens
+    assert (await anext(frames)).available_trip.id == early.trip.id
+    assert (await silo.trips.GetAvailableTrip(request, metadata=caller)).available_trip
+
+
 async def test_a_new_unit_or_area_opens_the_trips_that_wait(silo: EmsSilo) -> None:
     late = Run(await silo.agency("Late", radius_miles=0))
     await late.offer()
