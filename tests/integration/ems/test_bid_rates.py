@@ -22,8 +22,10 @@ async def test_an_agency_bids_ten_times_a_minute_on_a_trip_and_no_more(silo: Ems
     await swift.offer()
     await other.offer()
     bid = await swift.bid()
-    for _ in range(9):  # each of them counts, whatever its answer
+    for _ in range(4):  # each of them counts, whatever its answer
         assert (await refused(swift.bid())).reason == "BID_EXISTS"
+    for _ in range(5):
+        assert (await refused(swift.bid(material_version=7))).reason == "TRIP_CHANGED"
     revision = bids.ReviseBidRequest(
         bid_id=bid.id, bid=swift.terms(), etag=bid.etag, **swift.agency.own
     )
@@ -39,3 +41,14 @@ async def test_an_agency_bids_ten_times_a_minute_on_a_trip_and_no_more(silo: Ems
         assert swift.trip.id in detail(caught.value, QuotaFailure).violations[0].subject
         assert 0 < detail(caught.value, RetryInfo).retry_delay.ToMilliseconds() <= 6000
     assert (await other.bid()).status == words.BID_STATUS_PENDING
+
+
+async def test_an_agency_that_used_up_its_bids_takes_none_of_anothers(silo: EmsSilo) -> None:
+    swift, rival = await run(silo), await silo.agency("Rival")
+    await rival.add_unit()
+    await swift.offer()
+    await swift.bid()
+    while (await refused(swift.bid())).reason == "BID_EXISTS":
+        pass
+
+    assert (await Run(rival, swift.trip).bid()).status == words.BID_STATUS_PENDING
