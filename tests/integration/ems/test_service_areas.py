@@ -76,6 +76,21 @@ async def test_trips_that_begin_in_a_polygon_are_offered_until_it_is_gone(silo: 
     assert gone.code == Code.NOT_FOUND
 
 
+async def test_trips_that_begin_within_its_circle_alone_are_not_offered(silo: EmsSilo) -> None:
+    swift = Run(await silo.agency(radius_miles=0))
+    await swift.agency.add_unit()
+    await add_polygon(swift.agency)
+    origin, destination = swift.trip.facilities()
+    origin.facility.location.latitude = IN_THE_NOTCH["latitude"]
+    origin.facility.location.longitude = IN_THE_NOTCH["longitude"]
+
+    await silo.hear(origin, destination, swift.trip.created())
+    assert await swift.listed() == []
+
+    await swift.agency.add_area(center=IN_THE_NOTCH, radius_miles=1)
+    assert len(await swift.listed()) == 1
+
+
 async def test_a_polygon_covers_what_is_within_it_and_not_its_circle(silo: EmsSilo) -> None:
     swift, rival = await silo.agency(radius_miles=0), await silo.agency("Rival", radius_miles=0)
     area = await add_polygon(swift)
