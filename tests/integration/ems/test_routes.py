@@ -5,6 +5,7 @@ Run: ``python -m pytest tests/integration/ems``; needs PostgreSQL.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from medport.ems.v1 import routes_pb2 as pb
 from tests.support.ems_silo import ALTOONA, PITTSBURGH, Agency, EmsSilo, ems_silo
 from tests.support.hospital_news import Trip
 from tests.support.hospital_silo import refused
+from tests.support.row_races import holding
+from tests.support.waiting import until_blocked
 
 Code = grpc.StatusCode
 BASE, PICKUP, DROPOFF = (
@@ -127,6 +130,27 @@ async def test_stops_are_ordered_with_pickups_before_their_drop_offs(swift: Agen
     assert route.distance_miles == pytest.approx(70 * 1.2, rel=0.01)  # 40 without the rule
     assert route.route_type == pb.ROUTE_TYPE_OPTIMIZED
     assert (stale.code, stale.reason) == (Code.ABORTED, "ETAG_MISMATCH")
+
+
+async def test_an_order_found_for_other_stops_is_not_written(swift: Agency) -> None:
+    known = await plan(swift, stop(BASE), stop(PICKUP, level(30)), stop(PICKUP, level(20)))
+    async with holding(swift.silo, "SELECT FROM ems_route WHERE id = %s FOR UPDATE", known.id):
+        fewer = [stop(BASE), stop(PICKUP, level(10))]
+        changing = asyncio.ensure_future(change(swift, known, "waypoints", waypoints=fewer))
+        await until_blocked(swift.silo.dsn, 1)
+        blind = pb.OptimizeRouteRequest(route_id=known.id, **swift.own)  # it names no etag
+        ordering = asyncio.ensure_future(
+            refused(swift.silo.routes.OptimizeRoute(blind, metadata=swift.dispatcher))
+        )
+        await until_blocked(swift.silo.dsn, 2)
+
+    changed, late = (await changing).route, await ordering
+
+    assert (late.code, late.reason) == (Code.ABORTED, "ETAG_MISMATCH")
+    request = pb.GetRouteRequest(agency_id=str(swift.id), route_id=known.id)
+    kept = (await swift.silo.routes.GetRoute(request, metadata=swift.dispatcher)).route
+    assert kept == changed
+    assert len(kept.waypoints) == len(fewer)
 
 
 async def test_a_route_is_driven_and_put_away_but_never_changed_after(swift: Agency) -> None:
