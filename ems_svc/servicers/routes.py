@@ -87,14 +87,15 @@ class RouteServicer(rpc.RouteServiceServicer):
         self, request: pb.OptimizeRouteRequest, context: object
     ) -> pb.OptimizeRouteResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.route_id)
-        rows = self._database.read(agency_id)
-        if not await center_copies.optimises_routes(rows, agency_id, auth.caller().user_id):
-            raise rules.FeatureDisabled
+        rows, by = self._database.read(agency_id), auth.caller().user_id
+        is_on = await center_copies.optimises_routes(rows, agency_id, by)
         known = await routes.get(rows, agency_id, id)
         # It takes some time: neither the others' calls nor the row wait for it.
-        stops = await asyncio.to_thread(known.shortened)
+        stops = await asyncio.to_thread(known.shortened) if is_on else []
 
         async with self._database.begin(agency_id) as uow:
+            if not is_on:  # behind the claim: a repeat is answered although it is off by now
+                raise rules.FeatureDisabled
             route = await _lock(uow, agency_id, id, request.etag)
             route.must_be_changeable()
             if route.row_version != known.row_version:

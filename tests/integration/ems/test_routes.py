@@ -238,6 +238,19 @@ async def test_routes_are_optimised_where_the_feature_is_on(silo: EmsSilo, swift
     assert (await refused(verb(swift, "Optimize", route))).reason == "FEATURE_DISABLED"
 
 
+async def test_a_repeated_order_is_answered_as_before_whatever_became_of_the_route(
+    silo: EmsSilo, swift: Agency
+) -> None:
+    known = await plan(swift, stop(BASE), stop(PICKUP, level(30)), stop(PICKUP, level(20)))
+    request = pb.OptimizeRouteRequest(route_id=known.id, etag=known.etag, **swift.own)
+    first = await silo.routes.OptimizeRoute(request, metadata=swift.dispatcher)
+    active = await verb(swift, "Activate", first.route)
+    await verb(swift, "Complete", active)
+    await silo.hear(a_toggle(2, is_enabled=False, rollout_percent=100))
+
+    assert await silo.routes.OptimizeRoute(request, metadata=swift.dispatcher) == first
+
+
 async def test_the_last_good_copy_outlives_a_cold_start_without_center(ems_database: str) -> None:
     """``ems_silo`` runs with Center away, now and after the restart."""
     async with ems_silo(ems_database) as before:
