@@ -9,6 +9,14 @@ from pathlib import Path
 from mesh.ports import SILOS
 from mesh.state import DataDirectory
 
+_MAIL = (
+    "MEDPORT_SMTP_SERVER",
+    "MEDPORT_SMTP_FROM",
+    "MEDPORT_SMTP_SECURITY",
+    "MEDPORT_SMTP_USER",
+    "MEDPORT_SMTP_PASSWORD_FILE",
+    "MEDPORT_SMTP_CA_FILE",
+)
 _DESCRIPTORS = Path(__file__).resolve().parent.parent / "build" / "medport.binpb"
 
 
@@ -18,6 +26,11 @@ def _observed() -> dict[str, str]:
         "MEDPORT_LOG_LEVEL": os.environ.get("MEDPORT_LOG_LEVEL", "INFO"),
         "MEDPORT_OTLP_ENDPOINT": os.environ.get("MEDPORT_OTLP_ENDPOINT", "off"),
     }
+
+
+def _mail() -> dict[str, str]:
+    """Return how a silo's e-mail leaves: as this process was told, or not at all."""
+    return {name: os.environ.get(name, "") for name in _MAIL}
 
 
 def _address(port: int) -> str:
@@ -52,6 +65,7 @@ def service(silo: str, ports: Mapping[str, int], data: DataDirectory) -> dict[st
         "MEDPORT_PEER_KEYS_FILE": str(folder / "peers.json"),
         "MEDPORT_KEY_ENCRYPTION_KEY_FILE": str(folder / "key_encryption.key"),
         "MEDPORT_REFLECTION": "open",
+        **_mail(),
         **_observed(),
     }
 
