@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis.vocabulary import AgeBand, Priority, TransportLevel, WeightBand
 from ems_svc.domain.distances import Place
-from ems_svc.domain.offered_trips import OfferedTrip
+from ems_svc.domain.offered_trips import Offer, OfferedTrip
 from ems_svc.domain.service_areas import ServiceArea
 from ems_svc.domain.units import Unit
 
@@ -45,14 +45,6 @@ class AvailableTrip:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """When one agency sees a trip: because a hospital named it, or because all do."""
-
-    wave: int
-    visible_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Offering:
     """A trip on its way to the agencies: where it begins, how long it is, who was named."""
 
@@ -78,24 +70,20 @@ class Offering:
     ) -> AvailableTrip | None:
         """Return what the agency may see, or None when the trip is nothing for it.
 
-        A named preference overrides the area, never the level. An agency that is named while
-        suspended keeps its place for the day it is reinstated.
+        A named preference overrides the area, never the level.
         """
         trip = self.trip
         named = self.named.get(agency_id)
-        if not any(
+        if not is_active or not any(
             unit.qualifies(trip.transport_level, trip.required_capabilities) for unit in units
         ):
             return None
         if named is None and not any(area.covers(self.origin) for area in areas):
             return None
         offer = named or self.broadcast
-        if offer is None or (named is None and not is_active):
-            return None
-        state = AvailableTripState.OPEN if is_active else AvailableTripState.UNAVAILABLE
-        return self._visible(agency_id, offer, state)
+        return None if offer is None else self._visible(agency_id, offer)
 
-    def _visible(self, agency_id: UUID, offer: Offer, state: AvailableTripState) -> AvailableTrip:
+    def _visible(self, agency_id: UUID, offer: Offer) -> AvailableTrip:
         trip = self.trip
         return AvailableTrip(
             agency_id=agency_id,
@@ -105,7 +93,7 @@ class Offering:
             wave=offer.wave,
             visible_at=offer.visible_at,
             offer_expires_at=trip.offer_expires_at,
-            state=state,
+            state=AvailableTripState.OPEN,
             transport_level=trip.transport_level,
             priority=trip.priority,
             required_capabilities=trip.required_capabilities,

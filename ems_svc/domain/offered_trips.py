@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from chassis.errors import FailedPrecondition
@@ -39,6 +39,14 @@ class LevelTooLow(FailedPrecondition):
     reason = "LEVEL_TOO_LOW"
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """When one agency sees a trip: because a hospital named it, or because all do."""
+
+    wave: int
+    visible_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """What a trip asks of whoever carries it."""
@@ -68,6 +76,7 @@ class OfferedTrip:
     destination_facility_id: UUID
     ready_at: datetime
     latest_pickup_at: datetime
+    offers: dict[str, Any]
     broadcast_at: datetime | None
     offer_expires_at: datetime
     state: OfferState
@@ -77,6 +86,14 @@ class OfferedTrip:
     confirm_deadline_at: datetime | None
     material_version: int
     trip_version: int
+
+    @property
+    def named(self) -> dict[UUID, Offer]:
+        """Return whom the hospital named, and from when each of them sees the trip."""
+        return {
+            UUID(agency_id): Offer(wave, datetime.fromisoformat(visible_at))
+            for agency_id, (wave, visible_at) in self.offers.items()
+        }
 
     def must_take(self, terms: Terms, at: datetime) -> None:
         """Refuse a bid that the trip cannot take."""

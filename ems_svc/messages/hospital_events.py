@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from medport.common.v1 import vocabulary_pb2
@@ -20,7 +21,6 @@ from chassis.vocabulary import (
     WeightBand,
 )
 from chassis.wire import member
-from ems_svc.domain.available_trips import Offer
 from ems_svc.domain.awards import Award
 from ems_svc.domain.facilities import Facility
 from ems_svc.domain.offered_trips import Need, OfferedTrip, OfferState
@@ -35,6 +35,7 @@ def offered_trip(event: Created) -> OfferedTrip:
         transport_request_id=UUID(event.trip.transport_request_id),
         trip_number=event.trip_number,
         **columns(need(event.need)),
+        offers=offers(event.offers),
         broadcast_at=instant(event.broadcast_time) if event.HasField("broadcast_time") else None,
         offer_expires_at=instant(event.offer_expire_time),
         state=OfferState.OPEN,
@@ -54,6 +55,7 @@ def reopened(
     return replace(
         trip,
         state=OfferState.OPEN,
+        offers=offers(event.offers),
         broadcast_at=broadcast,
         offer_expires_at=instant(event.offer_expire_time),
         material_version=event.trip.material_version,
@@ -87,8 +89,8 @@ def need(given: transport_requests_pb2.TripNeed) -> Need:
     )
 
 
-def offers(given: Sequence[transport_requests_pb2.TripOffer]) -> dict[UUID, Offer]:
-    return {UUID(each.agency_id): Offer(each.wave, instant(each.visible_time)) for each in given}
+def offers(given: Sequence[transport_requests_pb2.TripOffer]) -> dict[str, Any]:
+    return {each.agency_id: [each.wave, instant(each.visible_time).isoformat()] for each in given}
 
 
 def award(event: transport_requests_pb2.TransportRequestAwarded) -> Award:

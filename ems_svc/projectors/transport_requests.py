@@ -44,7 +44,7 @@ def _version(trip: hospital.TripRef) -> tuple[UUID, UUID, int]:
 async def _create(uow: UnitOfWork, event: hospital.TransportRequestCreated) -> None:
     trip = hospital_events.offered_trip(event)
     if await offered_trips.add(uow, trip):
-        await matching.offer_to_all(uow, trip, hospital_events.offers(event.offers))
+        await matching.offer_to_all(uow, trip)
 
 
 async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated, clock: Clock) -> None:
@@ -55,7 +55,7 @@ async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated, cloc
     trip = hospital_events.updated(trip, event)
     await offered_trips.save(uow, trip)
     if trip.state is OfferState.OPEN:
-        await matching.offer_again_to_all(uow, trip)
+        await matching.offer_to_all(uow, trip)
     elif trip.award_token is not None and trip.awarded_agency_id is not None:
         await uow.use_tenant(trip.awarded_agency_id)
         job = await assignments.lock_award(uow, trip.awarded_agency_id, trip.award_token)
@@ -74,7 +74,7 @@ async def _reopen(uow: UnitOfWork, event: hospital.TransportRequestReopened) -> 
     if not await awards.is_aboard(uow, trip):
         trip = trip.without_award(OfferState.OPEN)
     await offered_trips.save(uow, trip)
-    await matching.offer_to_all(uow, trip, hospital_events.offers(event.offers))
+    await matching.offer_to_all(uow, trip)
 
 
 async def _end(uow: UnitOfWork, event: Ended, status: BidStatus, clock: Clock) -> None:

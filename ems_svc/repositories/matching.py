@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from chassis.unit_of_work import UnitOfWork
 from ems_svc.domain.agencies import Agency
-from ems_svc.domain.available_trips import AvailableTrip, AvailableTripState, Offer, Offering
+from ems_svc.domain.available_trips import AvailableTrip, AvailableTripState, Offering
 from ems_svc.domain.distances import road_miles
 from ems_svc.domain.offered_trips import OfferedTrip
 from ems_svc.repositories import (
@@ -20,23 +19,15 @@ from ems_svc.repositories import (
 )
 
 
-async def offer_to_all(uow: UnitOfWork, trip: OfferedTrip, named: Mapping[UUID, Offer]) -> None:
+async def offer_to_all(uow: UnitOfWork, trip: OfferedTrip) -> None:
     """Show a trip to every agency that may bid on it, and close it for those that may not.
 
-    ``named`` are the hospital's preferences. The unit of work visits every agency.
+    The unit of work visits every agency.
     """
-    offering = await _offering(uow, trip, named)
+    offering = await _offering(uow, trip)
     for agency in await agencies.everyone(uow):
         await uow.use_tenant(agency.agency_id)
         await _show(uow, agency, offering)
-
-
-async def offer_again_to_all(uow: UnitOfWork, trip: OfferedTrip) -> None:
-    """Match a trip anew, whose needs changed; who was named keeps its wave."""
-    offering = await _offering(uow, trip, {})
-    for agency in await agencies.everyone(uow):
-        await uow.use_tenant(agency.agency_id)
-        await _show_again(uow, agency, offering)
 
 
 async def offer_all_to(uow: UnitOfWork, agency: Agency, trips: Sequence[OfferedTrip]) -> None:
@@ -46,16 +37,7 @@ async def offer_all_to(uow: UnitOfWork, agency: Agency, trips: Sequence[OfferedT
     """
     await uow.use_tenant(agency.agency_id)
     for trip in trips:
-        await _show_again(uow, agency, await _offering(uow, trip, {}))
-
-
-async def _show_again(uow: UnitOfWork, agency: Agency, offering: Offering) -> None:
-    trip = offering.trip
-    known = await available_trips.find(uow, agency.agency_id, trip.transport_request_id)
-    if known is not None and known.visible_at != trip.broadcast_at:  # a wave of its own: named
-        named = {agency.agency_id: Offer(known.wave, known.visible_at)}
-        offering = Offering(trip, offering.origin, offering.loaded_miles, named)
-    await _show(uow, agency, offering)
+        await _show(uow, agency, await _offering(uow, trip))
 
 
 async def _show(uow: UnitOfWork, agency: Agency, offering: Offering) -> None:
@@ -73,9 +55,9 @@ async def _show(uow: UnitOfWork, agency: Agency, offering: Offering) -> None:
         await available_trips.settle(uow, id, offering.trip.transport_request_id, gone)
 
 
-async def _offering(uow: UnitOfWork, trip: OfferedTrip, named: Mapping[UUID, Offer]) -> Offering:
+async def _offering(uow: UnitOfWork, trip: OfferedTrip) -> Offering:
     ends = (trip.origin_facility_id, trip.destination_facility_id)
     known = await facility_directory.by_id(uow, ends)
     origin, destination = (known[id].place for id in ends)
     factor = await center_copies.road_factor(uow)
-    return Offering(trip, origin, road_miles(origin, destination, factor), named)
+    return Offering(trip, origin, road_miles(origin, destination, factor), trip.named)

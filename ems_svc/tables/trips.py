@@ -8,6 +8,7 @@ from chassis.schema import (
     NOW,
     check,
     column,
+    jsonb,
     ladder,
     names,
     one_of,
@@ -136,6 +137,7 @@ offered_trip = Table(
     column("transport_request_id", primary_key=True),
     text_column("trip_number", 20),
     *need(),
+    jsonb("offers"),  # wave and opening of each agency that the hospital named, by its id
     column("broadcast_at", optional=True),
     column("offer_expires_at"),
     one_of("state", names(OfferState), default=OfferState.OPEN),

@@ -67,6 +67,7 @@ def a_trip(**changes: Any) -> OfferedTrip:
         destination_facility_id=uuid4(),
         ready_at=NOON,
         latest_pickup_at=NOON + timedelta(hours=2),
+        offers={},
         broadcast_at=NOON,
         offer_expires_at=NOON + timedelta(minutes=30),
         state=OfferState.OPEN,

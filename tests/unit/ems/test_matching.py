@@ -12,9 +12,10 @@ import pytest
 
 from chassis.vocabulary import JobStatus, Priority, TransportLevel, UnitType
 from ems_svc.domain.arrivals import Way
-from ems_svc.domain.available_trips import AvailableTripState, Offer, Offering, differences
+from ems_svc.domain.available_trips import AvailableTripState, Offering, differences
 from ems_svc.domain.distances import Place, driving, haversine_miles, road_miles
 from ems_svc.domain.levels import RANKS, effective
+from ems_svc.domain.offered_trips import Offer
 from ems_svc.domain.rates import revenue_amount
 from ems_svc.domain.service_areas import ServiceArea
 from tests.support.ems_builders import AGENCY, NOON, a_trip, a_unit
@@ -94,7 +95,7 @@ def test_a_preference_overrides_the_area_never_the_level() -> None:
     named = Offering(a_trip(broadcast_at=None), ALTOONA, 98.6, {AGENCY: Offer(0, NOON)})
     assert offered(named, areas=[]) is AvailableTripState.OPEN
     assert offered(named, units=[a_unit(type=UnitType.BLS)]) is None
-    assert offered(named, is_active=False) is AvailableTripState.UNAVAILABLE
+    assert offered(named, is_active=False) is None
     assert offered(Offering(named.trip, ALTOONA, 98.6, {uuid4(): Offer(0, NOON)})) is None
 
 
