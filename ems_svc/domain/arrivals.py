@@ -11,6 +11,14 @@ from ems_svc.domain.distances import TURNOUT_MINUTES, Place, driving, road_miles
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Where a unit sets out from, and when."""
+
+    place: Place
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """Both ends of a trip, and how much longer roads are than the great circle."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.unit_of_work import UnitOfWork
-from ems_svc.domain.arrivals import Way
+from ems_svc.domain.arrivals import Start, Way
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.distances import Place
 from ems_svc.domain.events import Event, UnitLocationReported
@@ -50,10 +50,16 @@ async def depart(uow: UnitOfWork, job: Assignment, at: datetime) -> tuple[Assign
     way = await _way(uow, job)
     if way is None:
         return job, []
-    start = await _start(uow, job, at)
+    start = await _start(uow, job, way, at)
     if job.is_before_pickup:
-        job = replace(job, deadhead_miles=way.deadhead_miles(start))
+        job = replace(job, deadhead_miles=way.deadhead_miles(start.place))
     return _told(job, way, start, at)
+
+
+async def proceed(uow: UnitOfWork, job: Assignment, at: datetime) -> tuple[Assignment, list[Event]]:
+    """Estimate anew the way of a job that has just moved on: what it passed is expected no more."""
+    way = await _way(uow, job)
+    return (job, []) if way is None else _told(job, way, await _start(uow, job, way, at), at)
 
 
 async def redirect(
@@ -64,20 +70,30 @@ async def redirect(
     if way is None:
         return job, []
     job = replace(job, loaded_miles=way.loaded_miles, eta_destination_at=None)
-    return (job, []) if job.unit_id is None else _told(job, way, await _start(uow, job, at), at)
+    if job.unit_id is None:
+        return job, []
+    return _told(job, way, await _start(uow, job, way, at), at)
 
 
-def _told(job: Assignment, way: Way, start: Place, at: datetime) -> tuple[Assignment, list[Event]]:
-    expected = job.expect(*way.estimate(job.status, start, at), at)
+def _told(job: Assignment, way: Way, start: Start, at: datetime) -> tuple[Assignment, list[Event]]:
+    pickup_at, destination_at = way.estimate(job.status, start.place, start.at)
+    if destination_at is not None:
+        destination_at = max(destination_at, at)  # it may be late, but has not come
+    expected = job.expect(pickup_at, destination_at, at)
     return (job, []) if expected is None else (expected[0], [expected[1]])
 
 
-async def _start(uow: UnitOfWork, job: Assignment, at: datetime) -> Place:
-    """Return where the job's unit was seen last; the agency's base if that is long ago."""
+async def _start(uow: UnitOfWork, job: Assignment, way: Way, at: datetime) -> Start:
+    """Return where the job's unit was seen last.
+
+    If that is long ago: where it took the patient aboard; before that, the agency's base.
+    """
     location = await unit_locations.find(uow, job.agency_id, job.must_have_unit())
     if location is not None and not location.is_stale(at):
-        return location.place
-    return (await agencies.get(uow, job.agency_id)).base
+        return Start(location.place, at)
+    if job.picked_up_at is not None:
+        return Start(way.origin, job.picked_up_at)
+    return Start((await agencies.get(uow, job.agency_id)).base, at)
 
 
 async def _expected(

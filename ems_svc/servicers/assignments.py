@@ -185,7 +185,11 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
     async def AdvanceTrip(
         self, request: pb.AdvanceTripRequest, context: object
     ) -> pb.AdvanceTripResponse:
-        agency_id, id = auth.tenant(request.agency_id), UUID(request.assignment_id)
+        agency_id, id, now = (
+            auth.tenant(request.agency_id),
+            UUID(request.assignment_id),
+            self._clock(),
+        )
         status = member(JobStatus, vocabulary_pb2.JobStatus, request.status)
 
         async with self._database.begin(agency_id) as uow:
@@ -194,11 +198,12 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
             words.must_match(request.etag, job.row_version)
             job.steps_to(status)  # a move that is impossible anyhow is refused as such
             unit = await units.lock(uow, agency_id, job.must_have_unit())
-            job, unit, events = job.advance(status, unit, self._clock())
+            job, unit, events = job.advance(status, unit, now)
+            job, expected = await tracking.proceed(uow, job, now) if events else (job, [])
             await assignments.save(uow, job)
             await units.save(uow, unit)
             audited = await audit_entries.record(uow, agency_id, NOUN, id, status=status)
-            announce(uow, [*events, audited])
+            announce(uow, [*events, *expected, audited])
             return uow.answered(pb.AdvanceTripResponse(assignment=messages.assignment(job)))
 
     async def DropTrip(self, request: pb.DropTripRequest, context: object) -> pb.DropTripResponse:

@@ -114,6 +114,7 @@ def _forward(trip: TransportRequest, award: Award, news: News, columns: dict[str
     event: Event = TransportRequestProgressed(trip=moved, occurred_at=news.occurred_at)
     awards: tuple[Award, ...] = ()
     if news.status is TripStatus.COMPLETED:
+        moved = replace(moved, eta_pickup_at=None, eta_destination_at=None)
         event = TransportRequestCompleted(trip=moved)
         awards = (award.now(AwardState.FULFILLED, news.at),)
     return Decision(trip=moved, awards=awards, events=(event,), steps=tuple(steps))

@@ -12,10 +12,11 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import assignments_pb2 as jobs
 
-from chassis.clock import timestamp, utc_now
+from chassis.clock import instant, timestamp, utc_now
 from tests.support.ems_silo import EmsSilo, Metadata
 from tests.support.ems_trips import Run, run
 from tests.support.hospital_news import Trip
@@ -68,6 +69,19 @@ async def driving(silo: EmsSilo, status: str) -> tuple[Run, jobs.Assignment, str
     await swift.assign(job, unit.id)
     await swift.advance(job, status)
     return swift, await swift.job(), unit.id
+
+
+async def a_facility(swift: Run, longitude: float) -> str:
+    """Tell of one more facility, on the origin's latitude."""
+    told = swift.trip.facilities()[0]
+    told.facility.facility_id = str(uuid4())
+    told.facility.location.longitude = longitude
+    await swift.silo.hear(told)
+    return told.facility.facility_id
+
+
+def minutes_until(moment: Timestamp) -> int:
+    return round((instant(moment) - utc_now()) / timedelta(minutes=1))
 
 
 async def test_a_free_unit_takes_over_where_the_broken_one_stands(shared_silo: EmsSilo) -> None:
@@ -182,16 +196,62 @@ async def test_an_agency_agrees_to_what_a_trip_now_needs(shared_silo: EmsSilo) -
     assert (await refused(accept(swift, job, 2))).reason == "JOB_STATE"
 
 
+async def test_each_step_tells_anew_when_the_unit_is_expected(shared_silo: EmsSilo) -> None:
+    silo = shared_silo
+    swift, job, _ = await driving(silo, "EN_ROUTE")  # from its base, which is the origin
+    assert minutes_until(job.eta_destination_time) == 132
+    silo.sql(
+        "UPDATE assignment SET eta_pickup_at = now() + interval '60 minutes',"
+        " eta_destination_at = now() + interval '199 minutes' WHERE id = %s",
+        job.id,
+    )
+
+    aboard = (await swift.advance(job, "IN_TRANSIT")).assignment
+    [*_, told] = silo.payloads(f"assignments/{job.id}")
+    there = (await swift.advance(job, "AT_DESTINATION")).assignment
+
+    assert not aboard.HasField("eta_pickup_time")
+    assert minutes_until(aboard.eta_destination_time) == 132
+    assert told.eta_destination_time == aboard.eta_destination_time
+    assert not told.HasField("eta_pickup_time")
+    assert not there.HasField("eta_destination_time")
+    again = (await swift.advance(job, "AT_DESTINATION")).assignment
+    assert again.etag == there.etag
+
+
+async def test_a_unit_that_reports_no_place_is_taken_to_come_from_the_pickup(
+    shared_silo: EmsSilo,
+) -> None:
+    silo = shared_silo
+    swift, job, _ = await driving(silo, "IN_TRANSIT")
+    near = await a_facility(
+        swift, longitude=-78.6
+    )  # 12.5 miles of road from the pickup: 17 minutes
+    far = await a_facility(swift, longitude=-79.4)  # 63.0 miles: 84 minutes
+    silo.sql(
+        "UPDATE ems_agency SET longitude = -79.4, row_version = row_version + 1"
+        " WHERE agency_id = %s",
+        swift.agency.id,
+    )
+    silo.sql(
+        "UPDATE assignment SET accepted_at = accepted_at - interval '30 minutes', en_route_at ="
+        " NULL, arrived_pickup_at = NULL, picked_up_at = picked_up_at - interval '30 minutes'"
+        " WHERE id = %s",
+        job.id,
+    )
+
+    await silo.hear(swift.trip.updated(destination_facility_id=far))
+    assert minutes_until((await swift.job()).eta_destination_time) == 54
+    await silo.hear(swift.trip.updated(destination_facility_id=near))
+    assert minutes_until((await swift.job()).eta_destination_time) == 0
+
+
 async def test_a_diversion_brings_the_job_a_new_way(shared_silo: EmsSilo) -> None:
     silo = shared_silo
     swift, job, _ = await driving(silo, "IN_TRANSIT")
-    there = Trip(hospital_id=swift.trip.hospital_id, destination=swift.trip.origin)
-    near = there.facilities()[0].facility
-    near.facility_id = str(uuid4())
-    near.location.longitude -= 0.2
-    await silo.hear(type(there.facilities()[0])(facility=near))
+    near = await a_facility(swift, longitude=-78.6)
 
-    await silo.hear(swift.trip.updated(destination_facility_id=near.facility_id))
+    await silo.hear(swift.trip.updated(destination_facility_id=near))
 
     led = await swift.job()
     assert led.loaded_miles < job.loaded_miles

@@ -45,7 +45,7 @@ async def test_rows_are_shown_as_the_log_left_them(silo: EmsSilo) -> None:
         submitted.bid,
     )
 
-    confirmed, *_, advanced = silo.payloads(f"assignments/{job.id}")
+    confirmed, *_, advanced, _ = silo.payloads(f"assignments/{job.id}")
     seen = payload(shown[f"assignments/{job.id}"])
     assert (seen.job, seen.bid_id) == (confirmed.job, confirmed.bid_id)
     assert seen.accept_time == confirmed.accept_time

@@ -214,6 +214,7 @@ async def test_a_unit_is_seen_on_its_own_trip_alone(mercy: Ward) -> None:
     await mercy.silo.hear(fix(uuid4(), 0))  # of a unit that was swapped since
     assert not (await tracking()).HasField("location")
     await mercy.silo.hear(mercy.advance(trip, words.JOB_STATUS_COMPLETED))
+    assert not (await mercy.get(trip.id)).HasField("eta_pickup_time")
     with pytest.raises(grpc.aio.AioRpcError) as told:
         await tracking()
     assert told.value.code() is Code.FAILED_PRECONDITION

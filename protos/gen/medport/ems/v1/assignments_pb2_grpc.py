@@ -200,7 +200,8 @@ class AssignmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdvanceTrip(self, request, context):
-        """Moves a job and its unit forward; steps left out are filled in with the same time.
+        """Moves a job and its unit forward; steps left out are filled in with the same time. What lies
+        ahead is estimated anew; what is reached is expected no more.
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
         FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
@@ -211,7 +212,7 @@ class AssignmentServiceServicer:
 
     def ReportEta(self, request, context):
         """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
-        by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+        by 3 minutes or more from what it was told last; a later position or step may tell otherwise.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
         `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.

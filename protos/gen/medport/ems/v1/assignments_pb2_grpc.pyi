@@ -91,14 +91,15 @@ class AssignmentServiceStub:
     `ETAG_MISMATCH`.
     """
     AdvanceTrip: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AdvanceTripRequest, _assignments_pb2.AdvanceTripResponse]
-    """Moves a job and its unit forward; steps left out are filled in with the same time.
+    """Moves a job and its unit forward; steps left out are filled in with the same time. What lies
+    ahead is estimated anew; what is reached is expected no more.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
     FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
     """
     ReportEta: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]
     """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
-    by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+    by 3 minutes or more from what it was told last; a later position or step may tell otherwise.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
     `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
@@ -184,14 +185,15 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     `ETAG_MISMATCH`.
     """
     AdvanceTrip: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AdvanceTripRequest, _assignments_pb2.AdvanceTripResponse]  # type: ignore[assignment]
-    """Moves a job and its unit forward; steps left out are filled in with the same time.
+    """Moves a job and its unit forward; steps left out are filled in with the same time. What lies
+    ahead is estimated anew; what is reached is expected no more.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
     FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
     """
     ReportEta: _aio.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]  # type: ignore[assignment]
     """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
-    by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+    by 3 minutes or more from what it was told last; a later position or step may tell otherwise.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
     `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
@@ -334,7 +336,8 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _assignments_pb2.AdvanceTripRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_assignments_pb2.AdvanceTripResponse, _abc.Awaitable[_assignments_pb2.AdvanceTripResponse]]:
-        """Moves a job and its unit forward; steps left out are filled in with the same time.
+        """Moves a job and its unit forward; steps left out are filled in with the same time. What lies
+        ahead is estimated anew; what is reached is expected no more.
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
         FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
@@ -347,7 +350,7 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assignments_pb2.ReportEtaResponse, _abc.Awaitable[_assignments_pb2.ReportEtaResponse]]:
         """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
-        by 3 minutes or more from what it was told last; a later position of the unit may tell otherwise.
+        by 3 minutes or more from what it was told last; a later position or step may tell otherwise.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; INVALID_ARGUMENT for a time that is over; FAILED_PRECONDITION
         `JOB_STATE` for an arrival that has happened, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
