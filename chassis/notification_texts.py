@@ -145,6 +145,13 @@ OCCASIONS: Mapping[str, Occasion] = {
         "Trip {{trip_number}} was awarded to your agency.",
         *_BOTH,
     ),
+    "trip_changed": _occasion(
+        "trip_number",
+        "Trip {{trip_number}} has changed",
+        "The hospital changed what trip {{trip_number}} needs, or where it leads. Look at it and"
+        " accept the change: until then your unit cannot report its arrival.",
+        *_BOTH,
+    ),
     "trip_withdrawn": _occasion(
         "trip_number",
         "Trip {{trip_number}} was taken back",

@@ -38,6 +38,7 @@ TIMES = {
 }
 BEFORE_PICKUP = (JobStatus.ACCEPTED, JobStatus.EN_ROUTE, JobStatus.AT_PICKUP)
 ABOARD = (JobStatus.IN_TRANSIT, JobStatus.AT_DESTINATION)
+ARRIVED = (JobStatus.AT_DESTINATION, JobStatus.COMPLETED)
 ETA_CHANGE = timedelta(minutes=3)  # a smaller change is not worth telling
 
 
@@ -191,10 +192,19 @@ class Assignment:
         return self.unit_id
 
     def steps_to(self, status: JobStatus) -> tuple[JobStatus, ...]:
-        """Return the steps between here and ``status``; raises JobState unless it lies ahead."""
+        """Return the steps between here and ``status``.
+
+        Raises JobState unless it lies ahead, and TripChanged for an arrival that nobody agreed to.
+        """
         if not self.is_live or status not in STEPS or STEPS.index(status) < self._index:
             raise self._state(f"does not become {status}")
-        return STEPS[self._index + 1 : STEPS.index(status) + 1]
+        steps = STEPS[self._index + 1 : STEPS.index(status) + 1]
+        if steps and status in ARRIVED and self.confirmed_material_version < self.material_version:
+            raise TripChanged(
+                "the trip changed: accept the change first",
+                material_version=str(self.material_version),
+            )
+        return steps
 
     def advance(
         self, status: JobStatus, unit: Unit, at: datetime

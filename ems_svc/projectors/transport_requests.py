@@ -11,6 +11,7 @@ from chassis.clock import Clock
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
 from chassis.vocabulary import BidStatus
+from ems_svc import notices
 from ems_svc.domain.offered_trips import OfferState
 from ems_svc.messages import hospital_events
 from ems_svc.messages.announcements import announce
@@ -25,7 +26,7 @@ async def project(uow: UnitOfWork, event: Received, clock: Clock) -> None:
         case hospital.TransportRequestCreated() as created:
             await _create(uow, created)
         case hospital.TransportRequestUpdated() as updated:
-            await _update(uow, updated, clock)
+            await _update(uow, updated, event, clock)
         case hospital.TransportRequestReopened() as reopened:
             await _reopen(uow, reopened)
         case hospital.TransportRequestCancelled() as ended:
@@ -47,12 +48,14 @@ async def _create(uow: UnitOfWork, event: hospital.TransportRequestCreated) -> N
         await matching.offer_to_all(uow, trip)
 
 
-async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated, clock: Clock) -> None:
+async def _update(
+    uow: UnitOfWork, updated: hospital.TransportRequestUpdated, event: Received, clock: Clock
+) -> None:
     """Take new needs: an open trip is matched anew; a job that runs is flagged, and led there."""
-    trip = await offered_trips.lock_older(uow, *_version(event.trip))
+    trip = await offered_trips.lock_older(uow, *_version(updated.trip))
     if trip is None:
         return
-    trip = hospital_events.updated(trip, event)
+    trip = hospital_events.updated(trip, updated)
     await offered_trips.save(uow, trip)
     if trip.state is OfferState.OPEN:
         await matching.offer_to_all(uow, trip)
@@ -60,9 +63,12 @@ async def _update(uow: UnitOfWork, event: hospital.TransportRequestUpdated, cloc
         await uow.use_tenant(trip.awarded_agency_id)
         job = await assignments.lock_award(uow, trip.awarded_agency_id, trip.award_token)
         if job is not None and job.is_live:
+            is_new = job.material_version < trip.material_version
             job, events = await tracking.redirect(uow, job.flagged(trip), clock())
             await assignments.save(uow, job)
             announce(uow, events)
+            if is_new:  # it has to be accepted
+                await notices.tell(uow, trip, job.agency_id, "trip_changed", event)
 
 
 async def _reopen(uow: UnitOfWork, event: hospital.TransportRequestReopened) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from medport.center.events.v1 import sla_timers_pb2 as center
 from medport.common.v1 import notifications_pb2 as common
+from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import notifications_pb2 as pb
 from medport.ems.v1 import notifications_pb2_grpc as rpc
 
@@ -44,6 +45,19 @@ async def test_the_winner_hears_of_its_trip_and_the_rival_of_nothing(silo: EmsSi
         assert f"T-{swift.trip.id[:8]}" in awarded.subject
     assert await told(rival.agency) == []
     assert await told(swift.agency, crew) == []
+
+
+async def test_the_agency_hears_that_it_has_to_accept_a_change_of_its_trip(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.won()
+
+    await silo.hear(swift.trip.updated(required_capabilities=[]))
+    swift.trip.material_version -= 1
+    await silo.hear(swift.trip.updated(priority=words.PRIORITY_LOW))  # asks for nothing new
+
+    changed, awarded = await told(swift.agency)
+    assert (awarded.template_name, changed.template_name) == ("trip_awarded", "trip_changed")
+    assert f"T-{swift.trip.id[:8]}" in changed.content
 
 
 async def test_the_agency_that_should_have_acted_hears_of_it_once(silo: EmsSilo) -> None:

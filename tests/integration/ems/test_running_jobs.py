@@ -196,6 +196,21 @@ async def test_an_agency_agrees_to_what_a_trip_now_needs(shared_silo: EmsSilo) -
     assert (await refused(accept(swift, job, 2))).reason == "JOB_STATE"
 
 
+@pytest.mark.parametrize("to", ["AT_DESTINATION", "COMPLETED"])
+async def test_a_job_arrives_nowhere_before_its_change_is_accepted(
+    shared_silo: EmsSilo, to: str
+) -> None:
+    swift, job, _ = await driving(shared_silo, "EN_ROUTE")
+    await shared_silo.hear(swift.trip.updated(destination_facility_id=swift.trip.destination))
+    await swift.advance(job, "IN_TRANSIT")
+
+    answer = await refused(swift.advance(job, to))
+    assert (answer.code, answer.reason) == (Code.FAILED_PRECONDITION, "TRIP_CHANGED")
+    assert answer.facts["material_version"] == "2"
+    await accept(swift, job, 2)
+    await swift.advance(job, to)
+
+
 async def test_each_step_tells_anew_when_the_unit_is_expected(shared_silo: EmsSilo) -> None:
     silo = shared_silo
     swift, job, _ = await driving(silo, "EN_ROUTE")  # from its base, which is the origin

@@ -145,8 +145,9 @@ class AssignmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptTripChange(self, request, context):
-        """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
-        changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+        """Agrees to what the hospital has changed about a trip that the agency carries; until then the job
+        does not arrive. Agreeing again changes nothing. Before pickup the job's unit must suit the new
+        needs: swap it first.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
         trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
@@ -204,7 +205,8 @@ class AssignmentServiceServicer:
         ahead is estimated anew; what is reached is expected no more.
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
-        FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+        FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`, `TRIP_CHANGED` for an arrival while the agency
+        has yet to accept a change of the trip; ABORTED `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,8 +56,9 @@ class AssignmentServiceStub:
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `AWARD_NOT_OFFERED`.
     """
     AcceptTripChange: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AcceptTripChangeRequest, _assignments_pb2.AcceptTripChangeResponse]
-    """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
-    changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+    """Agrees to what the hospital has changed about a trip that the agency carries; until then the job
+    does not arrive. Agreeing again changes nothing. Before pickup the job's unit must suit the new
+    needs: swap it first.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
     trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
@@ -95,7 +96,8 @@ class AssignmentServiceStub:
     ahead is estimated anew; what is reached is expected no more.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
-    FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+    FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`, `TRIP_CHANGED` for an arrival while the agency
+    has yet to accept a change of the trip; ABORTED `ETAG_MISMATCH`.
     """
     ReportEta: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]
     """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
@@ -150,8 +152,9 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `AWARD_NOT_OFFERED`.
     """
     AcceptTripChange: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AcceptTripChangeRequest, _assignments_pb2.AcceptTripChangeResponse]  # type: ignore[assignment]
-    """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
-    changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+    """Agrees to what the hospital has changed about a trip that the agency carries; until then the job
+    does not arrive. Agreeing again changes nothing. Before pickup the job's unit must suit the new
+    needs: swap it first.
 
     Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
     trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
@@ -189,7 +192,8 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     ahead is estimated anew; what is reached is expected no more.
 
     Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
-    FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+    FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`, `TRIP_CHANGED` for an arrival while the agency
+    has yet to accept a change of the trip; ABORTED `ETAG_MISMATCH`.
     """
     ReportEta: _aio.UnaryUnaryMultiCallable[_assignments_pb2.ReportEtaRequest, _assignments_pb2.ReportEtaResponse]  # type: ignore[assignment]
     """Reports when the unit is expected, as its crew sees it. The hospital hears of it when it differs
@@ -271,8 +275,9 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _assignments_pb2.AcceptTripChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_assignments_pb2.AcceptTripChangeResponse, _abc.Awaitable[_assignments_pb2.AcceptTripChangeResponse]]:
-        """Agrees to what the hospital has changed about a trip that the agency carries. Agreeing again
-        changes nothing. Before pickup the job's unit must suit the new needs: swap it first.
+        """Agrees to what the hospital has changed about a trip that the agency carries; until then the job
+        does not arrive. Agreeing again changes nothing. Before pickup the job's unit must suit the new
+        needs: swap it first.
 
         Errors: PERMISSION_DENIED; NOT_FOUND; FAILED_PRECONDITION `JOB_STATE`, `TRIP_CHANGED` when the
         trip changed once more, `UNIT_UNSUITABLE`, `UNIT_RETIRED`; ABORTED `ETAG_MISMATCH`.
@@ -340,7 +345,8 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         ahead is estimated anew; what is reached is expected no more.
 
         Naming the step the job is at changes nothing. Errors: PERMISSION_DENIED; NOT_FOUND;
-        FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`; ABORTED `ETAG_MISMATCH`.
+        FAILED_PRECONDITION `JOB_STATE`, `JOB_NEEDS_UNIT`, `TRIP_CHANGED` for an arrival while the agency
+        has yet to accept a change of the trip; ABORTED `ETAG_MISMATCH`.
         """
 
     @_abc_1.abstractmethod

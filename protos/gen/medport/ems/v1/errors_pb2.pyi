@@ -31,7 +31,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BID_DEADLINE_PASSED: _ErrorReason.ValueType  # 3
     """The time for bids on the trip is over."""
     ERROR_REASON_TRIP_CHANGED: _ErrorReason.ValueType  # 4
-    """The trip's needs changed: look again, then name the current material version."""
+    """The trip's needs changed: look again, then name the current material version. A job arrives once
+    its agency has accepted the change.
+    """
     ERROR_REASON_LEVEL_TOO_LOW: _ErrorReason.ValueType  # 5
     """The level offered is lower than the trip needs."""
     ERROR_REASON_AGENCY_NOT_ACTIVE: _ErrorReason.ValueType  # 6
@@ -87,7 +89,9 @@ ERROR_REASON_TRIP_NOT_OPEN: ErrorReason.ValueType  # 2
 ERROR_REASON_BID_DEADLINE_PASSED: ErrorReason.ValueType  # 3
 """The time for bids on the trip is over."""
 ERROR_REASON_TRIP_CHANGED: ErrorReason.ValueType  # 4
-"""The trip's needs changed: look again, then name the current material version."""
+"""The trip's needs changed: look again, then name the current material version. A job arrives once
+its agency has accepted the change.
+"""
 ERROR_REASON_LEVEL_TOO_LOW: ErrorReason.ValueType  # 5
 """The level offered is lower than the trip needs."""
 ERROR_REASON_AGENCY_NOT_ACTIVE: ErrorReason.ValueType  # 6

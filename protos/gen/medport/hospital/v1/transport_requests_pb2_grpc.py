@@ -212,8 +212,8 @@ class TransportRequestServiceServicer:
 
     def DivertTransportRequest(self, request, context):
         """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
-        change. The agency hears of it at once and has to accept it; the old destination counts until
-        this is answered, and the new one from then on.
+        change. The agency hears of it at once and has to accept it before its unit arrives; the old
+        destination counts until this is answered, and the new one from then on.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,

@@ -90,8 +90,8 @@ class TransportRequestServiceStub:
     """
     DivertTransportRequest: _grpc.UnaryUnaryMultiCallable[_transport_requests_pb2.DivertTransportRequestRequest, _transport_requests_pb2.DivertTransportRequestResponse]
     """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
-    change. The agency hears of it at once and has to accept it; the old destination counts until
-    this is answered, and the new one from then on.
+    change. The agency hears of it at once and has to accept it before its unit arrives; the old
+    destination counts until this is answered, and the new one from then on.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
@@ -230,8 +230,8 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
     """
     DivertTransportRequest: _aio.UnaryUnaryMultiCallable[_transport_requests_pb2.DivertTransportRequestRequest, _transport_requests_pb2.DivertTransportRequestResponse]  # type: ignore[assignment]
     """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
-    change. The agency hears of it at once and has to accept it; the old destination counts until
-    this is answered, and the new one from then on.
+    change. The agency hears of it at once and has to accept it before its unit arrives; the old
+    destination counts until this is answered, and the new one from then on.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
@@ -415,8 +415,8 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transport_requests_pb2.DivertTransportRequestResponse, _abc.Awaitable[_transport_requests_pb2.DivertTransportRequestResponse]]:
         """Leads a trip elsewhere, also with the patient aboard, until the unit has arrived: a material
-        change. The agency hears of it at once and has to accept it; the old destination counts until
-        this is answered, and the new one from then on.
+        change. The agency hears of it at once and has to accept it before its unit arrives; the old
+        destination counts until this is answered, and the new one from then on.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `TRIP_ENDED`, `UNIT_ARRIVED`, `ALREADY_RECEIVED`,
