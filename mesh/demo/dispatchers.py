@@ -222,14 +222,35 @@ class Dispatch:
             if step == words.JOB_STATUS_AT_PICKUP and self._script.drops(job.transport_request_id):
                 await self._drop(job)
                 return
-            request = jobs.AdvanceTripRequest(
-                agency_id=self._part.id,
-                assignment_id=job.id,
-                status=step,
-                request_id=request_id(),
-            )
-            if await driver.ask(self._jobs.AdvanceTrip, request, *_JOB_GONE) is None:
-                return  # called off on the way
+            while not await self._advance(job, step, driver):
+                if not await self._agree(job):
+                    return  # called off on the way
+
+    async def _advance(
+        self, job: jobs.Assignment, step: words.JobStatus.ValueType, driver: Caller
+    ) -> bool:
+        request = jobs.AdvanceTripRequest(
+            agency_id=self._part.id, assignment_id=job.id, status=step, request_id=request_id()
+        )
+        refusals = (*_JOB_GONE, "TRIP_CHANGED")
+        return await driver.ask(self._jobs.AdvanceTrip, request, *refusals) is not None
+
+    async def _agree(self, job: jobs.Assignment) -> bool:
+        """Accept what the hospital changed on the way; False when nothing waits for that."""
+        known = jobs.GetAssignmentRequest(agency_id=self._part.id, assignment_id=job.id)
+        now = (await self._dispatcher.demand(self._jobs.GetAssignment, known)).assignment
+        is_agreed = now.confirmed_material_version == now.material_version
+        if is_agreed or now.HasField("release_time"):
+            return False
+        request = jobs.AcceptTripChangeRequest(
+            agency_id=self._part.id,
+            assignment_id=job.id,
+            material_version=now.material_version,
+            request_id=request_id(),
+        )
+        refusals = (*_JOB_GONE, "TRIP_CHANGED")
+        await self._dispatcher.ask(self._jobs.AcceptTripChange, request, *refusals)
+        return True
 
     async def _drop(self, job: jobs.Assignment) -> None:
         request = jobs.DropTripRequest(
