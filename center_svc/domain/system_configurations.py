@@ -52,6 +52,14 @@ class SystemConfiguration:
             version=changed.version,
         )
 
+    def differences(self, before: SystemConfiguration) -> dict[str, Any]:
+        """Return what has changed since ``before``, by name: what it was, and what it is."""
+        changed = {
+            name: {"from": getattr(before, name), "to": getattr(self, name)}
+            for name in ("value", "is_active", "version")
+        }
+        return {name: each for name, each in changed.items() if each["from"] != each["to"]}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationVersion:

@@ -103,10 +103,11 @@ async def note(
     at: datetime,
     fields: Collection[str] = (),
     reason: str = "",
+    **known: Any,  # noqa: ANN401 - what JSON holds
 ) -> None:
     """Append what the caller of this RPC just did; call it after every other lock.
 
-    ``fields`` names what was changed.
+    ``fields`` names what was changed, ``known`` is what else is to be told of it.
     """
     caller, current = auth.caller(), call.current()
     entry = AuditEntry(
@@ -118,7 +119,7 @@ async def note(
         action=current.method.rpartition("/")[2] if current else "",
         entity_type=entity_type,
         entity_id=entity_id,
-        changes={"fields": sorted(fields)} if fields else {},
+        changes=known | ({"fields": sorted(fields)} if fields else {}),
         outcome=AuditOutcome.ALLOWED,
         reason=reason or None,
         occurred_at=at,

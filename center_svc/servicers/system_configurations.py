@@ -57,7 +57,7 @@ class ConfigurationServicer(rpc.ConfigurationServiceServicer):
             decided = current.change(
                 value, is_active=not request.is_inactive, etag=request.etag, by=by, at=at
             )
-            changed = await _write(uow, *decided)
+            changed = await _write(uow, current, *decided)
             return uow.answered(pb.SetConfigurationResponse(configuration=changed))
 
     async def ListConfigurationVersions(
@@ -85,15 +85,18 @@ class ConfigurationServicer(rpc.ConfigurationServiceServicer):
             decided = current.change(
                 value, is_active=then.is_active, etag=request.etag, by=by, at=at
             )
-            changed = await _write(uow, *decided)
+            changed = await _write(uow, current, *decided)
             return uow.answered(pb.RestoreConfigurationResponse(configuration=changed))
 
 
 async def _write(
-    uow: UnitOfWork, changed: SystemConfiguration, event: SystemConfigurationChanged
+    uow: UnitOfWork,
+    before: SystemConfiguration,
+    changed: SystemConfiguration,
+    event: SystemConfigurationChanged,
 ) -> pb.SystemConfiguration:
     await system_configurations.save(uow, changed)
-    at = changed.updated_at
-    await audit_log.note(uow, "system_configuration", changed.id, at=at, fields=["value"])
+    at, known = changed.updated_at, changed.differences(before)
+    await audit_log.note(uow, "system_configuration", changed.id, at=at, key=changed.key, **known)
     uow.emit(messages.announcement(event))
     return system_configuration(changed)

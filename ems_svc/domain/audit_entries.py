@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from uuid import UUID
 
 from chassis.vocabulary import ActorKind, AuditOutcome
@@ -22,7 +23,7 @@ class AuditEntry:
     action: str
     entity_type: str
     entity_id: UUID | None
-    changes: Mapping[str, str]
+    changes: Mapping[str, Any]
     outcome: AuditOutcome
     reason: str | None
     occurred_at: datetime

@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from chassis.errors import InvalidArgument
-from chassis.field_masks import masked
+from chassis.field_masks import EVERYTHING, masked
 from chassis.interceptors.validation import violations
 
 Resource = TypeVar("Resource", bound=Message)
@@ -30,11 +30,21 @@ def merged(current: Resource, given: Resource, mask: FieldMask, name: str) -> Re
     return result
 
 
-def check(given: Message, mask: FieldMask, name: str) -> None:
-    """Refuse what no row could make right, before one is read; ``merged`` checks the rest."""
+def check(given: Message, mask: FieldMask, name: str) -> frozenset[str]:
+    """Refuse what no row could make right, before one is read; ``merged`` checks the rest.
+
+    Returns the fields that are to be set.
+    """
     paths = masked(given, mask, name)
     broken = violations(_chosen(given, paths))
     _refuse({path: why for path, why in broken.items() if _root(path) in paths}, name)
+    return paths
+
+
+def differing(before: Resource, after: Resource) -> frozenset[str]:
+    """Return the fields that users may set, and in which the two are not alike."""
+    paths = masked(after, FieldMask(paths=[EVERYTHING]), "")
+    return frozenset(path for path in paths if getattr(before, path) != getattr(after, path))
 
 
 def _chosen(given: Resource, paths: frozenset[str]) -> Resource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from medport.ems.events.v1.audit_entries_pb2 import AccessAudited as Announced
@@ -25,9 +26,16 @@ keep = AuditRows(metadata, TENANT, Announced).keep
 
 
 async def record(
-    uow: UnitOfWork, agency_id: UUID, entity_type: str, entity_id: UUID, **changes: object
+    uow: UnitOfWork,
+    agency_id: UUID,
+    entity_type: str,
+    entity_id: UUID,
+    **changes: Any,  # noqa: ANN401 - what JSON holds
 ) -> AccessAudited:
-    """Note what the RPC under way did to what; ``changes`` are never about a patient."""
+    """Note what the RPC under way did to what; ``changes`` are never about a patient.
+
+    ``changes`` are what JSON has, ids, and collections of names, which are kept in order.
+    """
     current = call.current()
     principal = current.principal if current else None
     entry = AuditEntry(
@@ -38,7 +46,7 @@ async def record(
         action=current.method.rpartition("/")[2] if current else "System",
         entity_type=entity_type,
         entity_id=entity_id,
-        changes={name: str(value) for name, value in changes.items()},
+        changes={name: _plain(value) for name, value in changes.items()},
         outcome=AuditOutcome.ALLOWED,
         reason=None,
         occurred_at=utc_now(),
@@ -47,3 +55,12 @@ async def record(
     )
     await uow.execute(ADD, **columns(entry))
     return AccessAudited(entry)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of its types
+    match value:
+        case UUID():
+            return str(value)
+        case list() | set() | frozenset():
+            return sorted(value)
+    return value

@@ -58,7 +58,7 @@ class AgencyServicer(rpc.AgencyServiceServicer):
         self, request: pb.UpdateAgencyRequest, context: object
     ) -> pb.UpdateAgencyResponse:
         agency_id = auth.tenant(request.agency_id)
-        masks.check(request.agency, request.update_mask, "agency")
+        fields = masks.check(request.agency, request.update_mask, "agency")
 
         async with self._database.begin(agency_id) as uow:
             agency = await agencies.lock(uow, agency_id)
@@ -69,7 +69,7 @@ class AgencyServicer(rpc.AgencyServiceServicer):
             changed, event = agency.changed(self._clock(), **messages.values(given))
             await agencies.save(uow, changed)
             audited = await audit_entries.record(
-                uow, agency_id, "ems_agency", agency_id, fields=list(request.update_mask.paths)
+                uow, agency_id, "ems_agency", agency_id, fields=fields
             )
             announce(uow, [event, audited])
             return uow.answered(pb.UpdateAgencyResponse(agency=await _whole(uow, changed)))
@@ -103,7 +103,12 @@ class AgencyServicer(rpc.AgencyServiceServicer):
             changed = rate.set(*amounts, now)
             await agency_rates.save(uow, changed)
             audited = await audit_entries.record(
-                uow, agency_id, "agency_rate", agency_id, transport_level=level
+                uow,
+                agency_id,
+                "agency_rate",
+                agency_id,
+                transport_level=level,
+                fields=["base_amount", "per_mile_amount"],
             )
             announce(uow, [audited])
             return uow.answered(pb.SetAgencyRateResponse(agency_rate=messages.rate_of(changed)))

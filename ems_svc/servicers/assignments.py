@@ -178,8 +178,9 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
             words.must_match(request.etag, job.row_version)
             job, told = job.report(*expected, now)
             await assignments.save(uow, job)
-            announce(uow, [*told, await audit_entries.record(uow, agency_id, NOUN, id)])
             answer = messages.assignment(job)
+            known = {"fields": ["eta_destination_time", "eta_pickup_time"]}
+            announce(uow, [*told, await audit_entries.record(uow, agency_id, NOUN, id, **known)])
             return uow.answered(pb.ReportEtaResponse(assignment=answer, is_announced=bool(told)))
 
     async def AdvanceTrip(
@@ -243,7 +244,7 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
                 raise rules.REFUSALS[reason](f"the award cannot be kept: {reason}", state=reason)
             outcome = await awards.confirm(uow, trip, bid, award, now)
             events = await awards.settle(uow, outcome, now)
-            audited = await audit_entries.record(uow, agency_id, NOUN, outcome.job.id)
+            audited = await audit_entries.record(uow, agency_id, NOUN, outcome.job.id, bid_id=id)
             announce(uow, [*events, audited])
             return uow.answered(
                 pb.ConfirmAwardResponse(assignment=messages.assignment(outcome.job))
@@ -260,7 +261,8 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
             withdrawn, closed = bid.close(BidStatus.WITHDRAWN, self._clock())
             await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
             await transport_bids.save(uow, withdrawn)
-            audited = await audit_entries.record(uow, agency_id, "transport_bid", id)
+            known = {"status": withdrawn.status}
+            audited = await audit_entries.record(uow, agency_id, "transport_bid", id, **known)
             announce(uow, [declined, closed, audited])
             return uow.answered(pb.DeclineAwardResponse())
 

@@ -61,15 +61,16 @@ class RouteServicer(rpc.RouteServiceServicer):
             factor = await center_copies.road_factor(uow)
             route = rules.create(agency_id, ids.new(), factor, self._clock(), **values)
             await routes.add(uow, route)
-            await _note(uow, route)
-            return uow.answered(pb.CreateRouteResponse(route=messages.route(route)))
+            made = messages.route(route)
+            await _note(uow, route, fields=masks.differing(pb.EmsRoute(), made))
+            return uow.answered(pb.CreateRouteResponse(route=made))
 
     async def UpdateRoute(
         self, request: pb.UpdateRouteRequest, context: object
     ) -> pb.UpdateRouteResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.route_id)
         named = request.route, request.update_mask, "route"
-        masks.check(*named)
+        fields = masks.check(*named)
 
         async with self._database.begin(agency_id) as uow:
             route = await _lock(uow, agency_id, id, request.etag)
@@ -80,7 +81,7 @@ class RouteServicer(rpc.RouteServiceServicer):
             factor = await center_copies.road_factor(uow)
             changed = route.changed(factor, self._clock(), **values)
             await routes.save(uow, changed)
-            await _note(uow, changed)
+            await _note(uow, changed, fields=fields)
             return uow.answered(pb.UpdateRouteResponse(route=messages.route(changed)))
 
     async def OptimizeRoute(
@@ -104,7 +105,7 @@ class RouteServicer(rpc.RouteServiceServicer):
             factor = await center_copies.road_factor(uow)
             changed = route.changed(factor, self._clock(), **values)
             await routes.save(uow, changed)
-            await _note(uow, changed)
+            await _note(uow, changed, fields=["route_type", "waypoints"])
             return uow.answered(pb.OptimizeRouteResponse(route=messages.route(changed)))
 
     async def ActivateRoute(
@@ -146,7 +147,7 @@ async def _lock(uow: UnitOfWork, agency_id: UUID, id: UUID, etag: str) -> Route:
     return route
 
 
-async def _note(uow: UnitOfWork, route: Route, **changes: object) -> None:
+async def _note(uow: UnitOfWork, route: Route, **changes: Any) -> None:  # noqa: ANN401 - what JSON holds
     announce(
         uow, [await audit_entries.record(uow, route.agency_id, "ems_route", route.id, **changes)]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from medport.ems.v1 import service_areas_pb2 as pb
@@ -11,7 +12,7 @@ from medport.ems.v1 import service_areas_pb2_grpc as rpc
 from chassis import auth, ids
 from chassis.clock import Clock
 from chassis.paging import Paging
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from ems_svc.domain.distances import Place
 from ems_svc.domain.service_areas import ServiceArea
 from ems_svc.messages import masks, words
@@ -53,8 +54,9 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
             agency = await agencies.get(uow, agency_id)
             await service_areas.add(uow, area)
             await matching.offer_all_to(uow, agency, trips)
-            announce(uow, [await audit_entries.record(uow, agency_id, "service_area", area.id)])
-            return uow.answered(pb.CreateServiceAreaResponse(service_area=messages.area(area)))
+            made = messages.area(area)
+            await _note(uow, area, fields=masks.differing(pb.ServiceArea(), made))
+            return uow.answered(pb.CreateServiceAreaResponse(service_area=made))
 
     async def GetServiceArea(
         self, request: pb.GetServiceAreaRequest, context: object
@@ -79,7 +81,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
         self, request: pb.UpdateServiceAreaRequest, context: object
     ) -> pb.UpdateServiceAreaResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.service_area_id)
-        masks.check(request.service_area, request.update_mask, "service_area")
+        fields = masks.check(request.service_area, request.update_mask, "service_area")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)
@@ -93,7 +95,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
             changed = replace(changed, row_version=area.row_version + 1)
             await service_areas.save(uow, changed)
             await matching.offer_all_to(uow, agency, trips)
-            announce(uow, [await audit_entries.record(uow, agency_id, "service_area", id)])
+            await _note(uow, changed, fields=fields)
             return uow.answered(pb.UpdateServiceAreaResponse(service_area=messages.area(changed)))
 
     async def DeleteServiceArea(
@@ -108,7 +110,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
             words.must_match(request.etag, area.row_version)
             await service_areas.remove(uow, agency_id, id)
             await matching.offer_all_to(uow, agency, trips)
-            announce(uow, [await audit_entries.record(uow, agency_id, "service_area", id)])
+            await _note(uow, area)
             return uow.answered(pb.DeleteServiceAreaResponse())
 
     async def CheckCoverage(
@@ -119,3 +121,8 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
         areas = await service_areas.active(self._database.read(agency_id), agency_id)
         covering = [messages.area(area) for area in areas if area.covers(place)]
         return pb.CheckCoverageResponse(is_covered=bool(covering), service_areas=covering)
+
+
+async def _note(uow: UnitOfWork, area: ServiceArea, **changes: Any) -> None:  # noqa: ANN401 - what JSON holds
+    audited = await audit_entries.record(uow, area.agency_id, "service_area", area.id, **changes)
+    announce(uow, [audited])

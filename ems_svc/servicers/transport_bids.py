@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from medport.common.v1 import vocabulary_pb2
@@ -20,10 +21,11 @@ from chassis.vocabulary import BidStatus
 from chassis.watching import Watching
 from ems_svc.domain import awards
 from ems_svc.domain import transport_bids as rules
+from ems_svc.domain.events import BidClosed, BidRevised, BidSubmitted
 from ems_svc.domain.offered_trips import OfferedTrip, OfferState
 from ems_svc.live_watching import BidWatch
+from ems_svc.messages import masks, words
 from ems_svc.messages import transport_bids as messages
-from ems_svc.messages import words
 from ems_svc.messages.announcements import announce
 from ems_svc.repositories import (
     agencies,
@@ -94,8 +96,10 @@ class BidServicer(rpc.BidServiceServicer):
                 at=now,
             )
             await transport_bids.add(uow, bid)
-            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, bid.id)])
-            return uow.answered(pb.SubmitBidResponse(bid=messages.bid(bid)))
+            made = messages.bid(bid)
+            fields = masks.differing(pb.TransportBid(), made)
+            await _tell(uow, event, transport_request_id=trip_id, fields=fields)
+            return uow.answered(pb.SubmitBidResponse(bid=made))
 
     async def ReviseBid(
         self, request: pb.ReviseBidRequest, context: object
@@ -112,8 +116,10 @@ class BidServicer(rpc.BidServiceServicer):
             words.must_match(request.etag, bid.row_version)
             revised, event = bid.revise(terms, now)
             await transport_bids.save(uow, revised)
-            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, id)])
-            return uow.answered(pb.ReviseBidResponse(bid=messages.bid(revised)))
+            now_offered = messages.bid(revised)
+            fields = masks.differing(messages.bid(bid), now_offered)
+            await _tell(uow, event, fields=fields)
+            return uow.answered(pb.ReviseBidResponse(bid=now_offered))
 
     async def WithdrawBid(
         self, request: pb.WithdrawBidRequest, context: object
@@ -127,7 +133,7 @@ class BidServicer(rpc.BidServiceServicer):
             words.must_match(request.etag, bid.row_version)
             withdrawn, event = bid.close(BidStatus.WITHDRAWN, self._clock())
             await transport_bids.save(uow, withdrawn)
-            announce(uow, [event, await audit_entries.record(uow, agency_id, _NOUN, id)])
+            await _tell(uow, event, status=withdrawn.status)
             if trip is not None and trip.awarded_bid_id == id:  # the hospital need not wait longer
                 announce(uow, [awards.decline(trip, awards.Award.of(trip, bid), "BID_WITHDRAWN")])
                 await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
@@ -145,6 +151,16 @@ class BidServicer(rpc.BidServiceServicer):
 
 _NOUN = "transport_bid"
 RATE = Rate(per_second=10 / 60, burst=10)  # per agency and trip, in each process
+
+
+async def _tell(
+    uow: UnitOfWork,
+    event: BidSubmitted | BidRevised | BidClosed,
+    **changes: Any,  # noqa: ANN401 - what JSON holds
+) -> None:
+    """Announce what became of a bid, and note in the audit what was changed."""
+    bid = event.bid
+    announce(uow, [event, await audit_entries.record(uow, bid.agency_id, _NOUN, bid.id, **changes)])
 
 
 async def _bid_on(

@@ -103,7 +103,7 @@ class UnitServicer(rpc.UnitServiceServicer):
         self, request: pb.UpdateUnitRequest, context: object
     ) -> pb.UpdateUnitResponse:
         agency_id, id, now = auth.tenant(request.agency_id), UUID(request.unit_id), self._clock()
-        masks.check(request.unit, request.update_mask, "unit")
+        fields = masks.check(request.unit, request.update_mask, "unit")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)
@@ -114,7 +114,8 @@ class UnitServicer(rpc.UnitServiceServicer):
             changed, event = unit.describe(now, **messages.values(given))
             await units.save(uow, changed)
             await matching.offer_all_to(uow, agency, trips)
-            announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
+            audited = await audit_entries.record(uow, agency_id, "unit", id, fields=fields)
+            announce(uow, [event, audited])
             return uow.answered(pb.UpdateUnitResponse(unit=await show_one(uow, changed, now)))
 
     async def RetireUnit(
@@ -131,7 +132,9 @@ class UnitServicer(rpc.UnitServiceServicer):
             await units.save(uow, retired)
             await unit_availability.close(uow, agency_id, id, now)
             await matching.offer_all_to(uow, agency, trips)
-            announce(uow, [event, await audit_entries.record(uow, agency_id, "unit", id)])
+            known = {"status": retired.current_status, "is_active": retired.is_active}
+            audited = await audit_entries.record(uow, agency_id, "unit", id, **known)
+            announce(uow, [event, audited])
             return uow.answered(pb.RetireUnitResponse(unit=await show_one(uow, retired, now)))
 
     async def SetUnitStatus(

@@ -150,9 +150,7 @@ async def _lock(uow: UnitOfWork, agency_id: UUID, id: UUID, etag: str) -> tuple[
 
 
 async def _note(uow: UnitOfWork, user: User, fields: Collection[str]) -> None:
-    announce(
-        uow, [await audit_entries.record(uow, user.agency_id, NOUN, user.id, fields=sorted(fields))]
-    )
+    announce(uow, [await audit_entries.record(uow, user.agency_id, NOUN, user.id, fields=fields)])
 
 
 def _created(user: User, token: str, expires: datetime) -> pb.CreateUserResponse:

@@ -12,9 +12,12 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Value
+from medport.center.v1 import audit_log_pb2
 from medport.center.v1 import system_configurations_pb2 as pb
 from medport.center.v1 import system_configurations_pb2_grpc as rpc
+from medport.common.v1 import vocabulary_pb2 as words
 
 from tests.support.center_silo import Center, Metadata, center, refusal
 
@@ -108,6 +111,36 @@ async def test_each_version_says_who_made_it_so_and_can_come_back(silo: Center) 
     request = pb.RestoreConfigurationRequest(key=KEY, version=1, request_id=str(uuid4()))
     call = stub.RestoreConfiguration(request, metadata=denied)
     assert await refusal(call) is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_the_trail_says_which_key_became_what(silo: Center) -> None:
+    admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
+    await change(silo, admin, setting("1.3"))
+    await change(silo, admin, setting("1.3", is_inactive=True))
+    again = pb.RestoreConfigurationRequest(key=KEY, version=1, request_id=str(uuid4()))
+    await stub.RestoreConfiguration(again, metadata=admin)
+    await change(silo, admin, setting(3600.0, key="notification.expiry_seconds"))
+
+    asked = audit_log_pb2.ListAuditLogsRequest(
+        filter=audit_log_pb2.AuditLogFilter(entity_type="system_configuration")
+    )
+    listed = (await silo.audit.ListAuditLogs(asked, metadata=admin)).audit_logs
+    off, on = {"from": True, "to": False}, {"from": False, "to": True}
+    first = {"from": 0, "to": 1}
+    assert [MessageToDict(each.changes) for each in reversed(listed)] == [
+        {"key": KEY, "value": {"from": "1.2", "to": "1.3"}, "is_active": on, "version": first},
+        {"key": KEY, "is_active": off, "version": {"from": 1, "to": 2}},
+        {"key": KEY, "is_active": on, "version": {"from": 2, "to": 3}},
+        {
+            "key": "notification.expiry_seconds",
+            "value": {"from": 86_400, "to": 3600},
+            "is_active": on,
+            "version": first,
+        },
+    ]
+    chain = audit_log_pb2.VerifyAuditChainRequest(source_silo=words.SILO_CENTER)
+    verified = await silo.audit.VerifyAuditChain(chain, metadata=admin)
+    assert (verified.is_complete, verified.audit_log_id) == (True, "")
 
 
 async def test_a_value_keeps_its_type(silo: Center) -> None:

@@ -104,7 +104,9 @@ class AuditLog(_message.Message):
     """Rises along the silo's chain, with gaps."""
     @_builtins.property
     def changes(self) -> _struct_pb2.Struct:
-        """Names of changed fields, with values that are not PHI."""
+        """The names of changed fields, as the list `fields`, and values that are not PHI. Of a
+        configuration the key, and what its value, is_active and version went `from` and `to`.
+        """
 
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
