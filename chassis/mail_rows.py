@@ -134,8 +134,10 @@ DUE = written(
 def _queued(metadata: MetaData, tenant: str | None, users: str, templates: str) -> Select[Any]:
     table, user, template = (metadata.tables[each] for each in ("notification", users, templates))
     theirs = [user.c[tenant] == table.c[tenant]] if tenant else []
-    is_text = (template.c.template_name == table.c.template_name) & (
-        template.c.template_type == Channel.EMAIL
+    is_text = and_(
+        template.c.template_name == table.c.template_name,
+        template.c.template_type == Channel.EMAIL,
+        template.c.is_deleted.is_(False),
     )
     names = ("id", "template_name", "variables", "attempts", "created_at", "expires_at")
     return (

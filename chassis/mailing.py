@@ -147,7 +147,8 @@ def _useless(queued: QueuedMail, at: datetime) -> str | None:
         return "EXPIRED"
     if not queued.is_user_active:
         return "RECIPIENT_INACTIVE"
-    return "TEMPLATE_INACTIVE" if queued.is_template_active is False else None
+    is_closed = queued.is_template_active is False and OCCASIONS[queued.template_name].is_closable
+    return "TEMPLATE_INACTIVE" if is_closed else None
 
 
 def _text(queued: QueuedMail) -> Text | None:

@@ -90,7 +90,8 @@ class NotificationRows:
         template = metadata.tables[templates]
         self._channels = compiled(
             select(template.c.template_type, template.c.is_active).where(
-                template.c.template_name == bindparam("template_name")
+                template.c.template_name == bindparam("template_name"),
+                template.c.is_deleted.is_(False),
             )
         )
         table = metadata.tables["notification"]
@@ -185,16 +186,20 @@ class NotificationRows:
         return {**DEFAULTS, **{row["key"]: row["value"] for row in set_ones}}
 
     async def _open_channels(self, uow: UnitOfWork, template_name: str) -> list[str]:
-        """Leave out the channels that operators closed."""
+        """Leave out the channels that operators closed, if that can be of this occasion."""
+        occasion = OCCASIONS[template_name]
         said = await uow.all(self._channels, template_name=template_name)
         closed = {row["template_type"] for row in said if not row["is_active"]}
-        return [str(each) for each in OCCASIONS[template_name].texts if each not in closed]
+        return [
+            str(each) for each in occasion.texts if not occasion.is_closable or each not in closed
+        ]
 
 
 def _telling(table: Table, template: Table, own: ColumnElement[bool]) -> Select[Any]:
     is_text = and_(
         template.c.template_name == table.c.template_name,
         template.c.template_type == table.c.channel,
+        template.c.is_deleted.is_(False),
     )
     only_unread = bindparam("only_unread", type_=Boolean)
     names = ("id", "template_name", "variables", "read_at", "created_at")

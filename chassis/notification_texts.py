@@ -82,16 +82,19 @@ class Occasion:
     """Something that users are told of: what may be said about it, and what is said by default.
 
     It is told on the ``texts``' channels and no others; an operator's template takes the place
-    of a text, or closes its channel.
+    of a text, or closes its channel if the occasion ``is_closable``.
     """
 
     variables: frozenset[str]
     texts: Mapping[Channel, Text]
+    is_closable: bool
 
 
-def _occasion(variables: str, subject: str, content: str, *channels: Channel) -> Occasion:
+def _occasion(
+    variables: str, subject: str, content: str, *channels: Channel, is_closable: bool = True
+) -> Occasion:
     text = Text(subject, content)
-    return Occasion(frozenset(variables.split()), dict.fromkeys(channels, text))
+    return Occasion(frozenset(variables.split()), dict.fromkeys(channels, text), is_closable)
 
 
 _BOTH = (Channel.IN_APP, Channel.EMAIL)
@@ -105,6 +108,7 @@ OCCASIONS: Mapping[str, Occasion] = {
         " token within {{valid_minutes}} minutes:\n\n{{reset_token}}\n\nIf it was not you, do"
         " nothing: your password stays as it is.",
         Channel.EMAIL,
+        is_closable=False,  # whoever forgot a password could not log in again
     ),
     "break_glass_granted": _occasion(
         "trip_number granted_until",

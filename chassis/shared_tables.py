@@ -265,4 +265,5 @@ def _center_copies(metadata: MetaData) -> None:
         Column("variables", ARRAY(Text), nullable=False),
         column("is_active"),
         column("version"),
+        column("is_deleted", default="false"),
     )

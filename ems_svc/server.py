@@ -230,4 +230,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="ems", revision="0010", compose=compose)
+BUILD = Build(name="ems", revision="0011", compose=compose)

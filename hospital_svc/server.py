@@ -226,4 +226,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="hospital", revision="0006", compose=compose)
+BUILD = Build(name="hospital", revision="0007", compose=compose)

@@ -84,6 +84,7 @@ class NotificationTemplateChanged:
     variables: Sequence[str]
     is_active: bool
     version: int
+    is_deleted: bool
 
 
 Event = (

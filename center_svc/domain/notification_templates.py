@@ -55,9 +55,7 @@ class NotificationTemplate:
         self, values: Mapping[str, Any], *, etag: str, at: datetime
     ) -> tuple[NotificationTemplate, NotificationTemplateChanged]:
         """Set ``values``, by column; raises InvalidArgument for a text that cannot be sent."""
-        if etag and etag != self.etag:
-            raise EtagMismatch
-        changed = replace(self, **values, version=self.version + 1, updated_at=at)
+        changed = self._next(values, etag=etag, at=at)
         if wrong := changed.violations():
             raise InvalidArgument("the template cannot be used", violations=wrong)
         return changed, changed.changed()
@@ -73,13 +71,15 @@ class NotificationTemplate:
             variables=self.variables,
             is_active=self.is_active,
             version=self.version,
+            is_deleted=self.is_deleted,
         )
 
     def delete(
         self, *, etag: str, at: datetime
     ) -> tuple[NotificationTemplate, NotificationTemplateChanged]:
-        """Put it out of use for good: the silos hear that it is not active."""
-        return self.change({"is_active": False, "is_deleted": True}, etag=etag, at=at)
+        """Give the silos their own words back, whatever this one says."""
+        deleted = self._next({"is_deleted": True}, etag=etag, at=at)
+        return deleted, deleted.changed()
 
     def violations(self) -> dict[str, str]:
         """Say what is wrong with it, by field: all of it, so that it can be mended at once."""
@@ -101,7 +101,14 @@ class NotificationTemplate:
             )
         if self.template_type is Channel.EMAIL and not self.subject:
             wrong["notification_template.subject"] = "is required of an e-mail"
+        if occasion and not occasion.is_closable and not self.is_active:
+            wrong["notification_template.is_active"] = "must be true: this is always told"
         return wrong
+
+    def _next(self, values: Mapping[str, Any], *, etag: str, at: datetime) -> NotificationTemplate:
+        if etag and etag != self.etag:
+            raise EtagMismatch
+        return replace(self, **values, version=self.version + 1, updated_at=at)
 
 
 def unknown(

@@ -58,6 +58,7 @@ def public_values(
         variables=template.variables,
         is_active=template.is_active,
         version=template.version,
+        is_deleted=template.is_deleted,
     )
 
 

@@ -51,7 +51,7 @@ LIST = compiled(
 
 
 def each(uow: UnitOfWork) -> AsyncGenerator[NotificationTemplate, None]:
-    """Yield every template, deleted ones too, which are not active."""
+    """Yield every template, deleted ones too: their versions go on."""
     return uow.each(EACH)
 
 

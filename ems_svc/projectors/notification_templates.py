@@ -38,4 +38,5 @@ def _row(given: NotificationTemplateChanged) -> dict[str, Any]:
         "variables": list(given.variables),
         "is_active": given.is_active,
         "version": given.version,
+        "is_deleted": given.is_deleted,
     }

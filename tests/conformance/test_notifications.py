@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -18,11 +19,10 @@ from tests.support.databases import SILOS, Databases
 from tests.support.notified import Notified, notified
 from tests.support.post_office import post_office
 
-_TEMPLATE = """
-INSERT INTO notification_template{copy} ({id}template_name, template_type, content, variables,
-  is_active, version)
-VALUES ({made}'sla_breached', 'IN_APP', 'x', '{{}}', false, 1)
-"""
+RESET: dict[str, Any] = {
+    "template_name": "password_reset",
+    "variables": {"reset_token": "t0ken", "valid_minutes": "60"},
+}
 
 
 @pytest.fixture(params=SILOS)
@@ -49,9 +49,7 @@ async def test_users_are_told_once_on_each_channel_that_is_open(silo: Notified) 
         for row in ((id, "EMAIL", "QUEUED", False, True), (id, "IN_APP", "SENT", True, False))
     ]
 
-    copy = "" if silo.silo == "center" else "_copy"
-    named = {"id": "", "made": ""} if copy else {"id": "id, ", "made": "gen_random_uuid(), "}
-    silo.sql(_TEMPLATE.format(copy=copy, **named))
+    silo.template("sla_breached", "IN_APP", is_active=False)
     await silo.tell(people[0])
     assert [row[1] for row in waiting(silo)].count("IN_APP") == 2
     assert [row[1] for row in waiting(silo)].count("EMAIL") == 3
@@ -59,14 +57,37 @@ async def test_users_are_told_once_on_each_channel_that_is_open(silo: Notified) 
 
 async def test_e_mail_leaves_for_the_users_address(silo: Notified) -> None:
     await silo.tell(user := silo.user())
+    [(recipient, message)] = await sent(silo)
+    assert recipient == silo.people[user]
+    assert "T-1" in str(message["Subject"])
+    assert [row[1:3] for row in waiting(silo)] == [("EMAIL", "SENT"), ("IN_APP", "SENT")]
+
+
+async def sent(silo: Notified) -> list[tuple[str, EmailMessage]]:
+    """Send what waits, and return to whom which e-mail went."""
     async with post_office() as office:
         server = f"127.0.0.1:{office.port}"
         settings = MailSettings(server=server, sender="medport@mercy.example", security="off")
         await Mailing(silo.mail, settings).turn(silo.database, utc_now)
-        [(recipient, message)] = office.taken
-    assert recipient == silo.people[user]
-    assert "T-1" in str(message["Subject"])
-    assert [row[1:3] for row in waiting(silo)] == [("EMAIL", "SENT"), ("IN_APP", "SENT")]
+        return list(office.taken)
+
+
+async def test_a_deleted_template_gives_back_our_own_words(silo: Notified) -> None:
+    silo.template("sla_breached", "IN_APP", is_active=False, is_deleted=True)
+    silo.template("sla_breached", "EMAIL", is_deleted=True)
+    await silo.tell(user := silo.user())
+    assert [row[1] for row in waiting(silo)] == ["EMAIL", "IN_APP"]
+    [(_, message)] = await sent(silo)
+    assert "missed the service level" in message.get_content()
+    [told] = await silo.told(user)
+    assert (told.subject, told.content) == (None, None)
+
+
+async def test_a_reset_of_a_password_is_sent_whatever_operators_closed(silo: Notified) -> None:
+    silo.template("password_reset", "EMAIL", content="{{reset_token}}", is_active=False)
+    await silo.tell(silo.user(), **RESET)
+    [(_, message)] = await sent(silo)
+    assert "t0ken" in message.get_content()
 
 
 async def test_operators_say_whether_e_mail_is_sent_and_for_how_long(silo: Notified) -> None:
@@ -77,8 +98,7 @@ async def test_operators_say_whether_e_mail_is_sent_and_for_how_long(silo: Notif
     assert silo.sql(waits) == [(timedelta(minutes=10),)]
     silo.configure("notification.email", "BOOLEAN", "false")
     await silo.tell(people[1])
-    reset = {"reset_token": "t0ken", "valid_minutes": "60"}
-    await silo.tell(people[2], template_name="password_reset", variables=reset)
+    await silo.tell(people[2], **RESET)
     told = {row[:2] for row in waiting(silo)}
     assert (people[1], "EMAIL") not in told
     assert {(people[0], "EMAIL"), (people[1], "IN_APP"), (people[2], "EMAIL")} <= told

@@ -18,7 +18,7 @@ import ems_svc.repositories.notifications
 import hospital_svc.repositories.notifications
 from chassis.clock import utc_now
 from chassis.mail_rows import MailRows
-from chassis.notification_rows import Notice, NotificationRows
+from chassis.notification_rows import NEWEST, Notice, NotificationRows, Told
 from chassis.outbox import Envelope
 from chassis.pool import pool
 from chassis.unit_of_work import Database
@@ -113,6 +113,22 @@ class Notified:
         row |= {"version": 1}
         places = ", ".join(["%s"] * len(row))
         self.sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608 - ours
+
+    def template(self, name: str, type: str, **changes: Any) -> None:
+        """Put a template where Center keeps it, or where its event leaves it here."""
+        row: dict[str, Any] = {"template_name": name, "template_type": type, "content": "x"}
+        row |= {"variables": [], "is_active": True, "version": 1, **changes}
+        table = "notification_template_copy"
+        if self.silo == "center":
+            table, row = "notification_template", row | {"id": uuid4()}
+        places = ", ".join(["%s"] * len(row))
+        self.sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608 - ours
+
+    async def told(self, user_id: UUID) -> list[Told]:
+        """Return what a user was told in the application."""
+        asked: dict[str, Any] = {"only_unread": False, "before": NEWEST, "limit": 10}
+        rows = self.database.read(self.tenant)
+        return await self.rows.list_newest(rows, self.tenant, user_id, **asked)
 
     def sql(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(superuser_of(self.dsn), autocommit=True) as connection:

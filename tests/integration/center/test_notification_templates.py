@@ -12,6 +12,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from medport.center.events.v1.event_log_pb2 import CenterEvent
 from medport.center.v1 import notification_templates_pb2 as pb
 from medport.center.v1 import notification_templates_pb2_grpc as rpc
 
@@ -112,6 +113,48 @@ async def test_each_change_is_a_version_that_every_silo_hears_of(
     request = pb.ListNotificationTemplatesRequest(template_name="sla_breached")
     listed = await texts.stub.ListNotificationTemplates(request, metadata=texts.caller)
     assert list(listed.notification_templates) == [again]
+
+
+async def test_a_deleted_template_is_told_apart_from_a_closed_channel(
+    silo: Center, texts: Texts
+) -> None:
+    made = await texts.create()
+    closed = await texts.update(made, "is_active", is_active=False)
+    await texts.delete(closed)
+    events = silo.sql(
+        "SELECT data FROM outbox UNION ALL SELECT data FROM event_log"
+        " WHERE type LIKE '%NotificationTemplateChanged'"
+    )
+    told = [CenterEvent.FromString(row[0]).notification_template_changed for row in events]
+    assert sorted((each.version, each.is_active, each.is_deleted) for each in told) == [
+        (1, True, False),
+        (2, False, False),
+        (3, False, True),
+    ]
+
+
+async def test_whoever_forgot_a_password_is_always_told(texts: Texts) -> None:
+    reset: dict[str, Any] = {
+        "template_name": "password_reset",
+        "content": "{{reset_token}}",
+        "subject": "Again",
+        "variables": ["reset_token"],
+    }
+    closed = await refused(texts.create(**reset, is_active=False))
+    made = await texts.create(**reset)
+    closing = await refused(texts.update(made, "is_active", is_active=False))
+    for told in (closed, closing):
+        assert told.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert told.fields == ["notification_template.is_active"]
+    await texts.delete(made)
+
+
+async def test_a_template_that_would_be_refused_today_can_be_deleted(
+    silo: Center, texts: Texts
+) -> None:
+    made = await texts.create()
+    silo.sql("UPDATE notification_template SET content = 'Hi {{weather}}'")
+    await texts.delete(made)
 
 
 UNUSABLE: list[tuple[dict[str, Any], list[str]]] = [

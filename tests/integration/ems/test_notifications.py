@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from medport.center.events.v1 import sla_timers_pb2 as center
+from medport.center.events.v1.notification_templates_pb2 import NotificationTemplateChanged
 from medport.common.v1 import notifications_pb2 as common
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import notifications_pb2 as pb
@@ -58,6 +59,28 @@ async def test_the_agency_hears_that_it_has_to_accept_a_change_of_its_trip(silo:
     changed, awarded = await told(swift.agency)
     assert (awarded.template_name, changed.template_name) == ("trip_awarded", "trip_changed")
     assert f"T-{swift.trip.id[:8]}" in changed.content
+
+
+async def test_a_late_change_does_not_bring_a_deleted_template_back(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    bid = await swift.bid()
+    known: dict[str, Any] = {
+        "template_name": "trip_awarded",
+        "template_type": "IN_APP",
+        "content": "Yours: {{trip_number}}",
+        "variables": ["trip_number"],
+    }
+    closed = NotificationTemplateChanged(**known, version=2)
+    deleted = NotificationTemplateChanged(**known, version=3, is_deleted=True)
+    await silo.hear(closed, deleted, deleted, closed)
+
+    await silo.hear(swift.trip.awarded(bid.id, swift.agency.id))
+    [awarded] = await told(swift.agency)
+    assert "was awarded to your agency" in awarded.content
+    written = NotificationTemplateChanged(**known, version=4, is_active=True)
+    await silo.hear(written)
+    assert (await told(swift.agency))[0].content.startswith("Yours: ")
 
 
 async def test_the_agency_that_should_have_acted_hears_of_it_once(silo: EmsSilo) -> None:

@@ -77,7 +77,9 @@ class NotificationTemplate(_message.Message):
     content: _builtins.str
     """Text; {{name}} stands for the value of a variable."""
     is_active: _builtins.bool
-    """False: nothing is sent of this name and type; unset in a new one means true."""
+    """False closes the channel: nothing is sent of this name and type; unset in a new one means
+    true. password_reset cannot be closed: nobody who forgot a password could log in again.
+    """
     version: _builtins.int
     """Rises by one with each change, also over a deletion."""
     etag: _builtins.str

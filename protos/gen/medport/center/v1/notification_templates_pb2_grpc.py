@@ -93,8 +93,8 @@ class NotificationTemplateServiceServicer:
         """Adds a template; where the silos know its name, it takes the place of their own words.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-        variable about a patient, or one that the occasion does not tell; `REQUEST_ID_REUSED`;
-        PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+        variable about a patient, or one that the occasion does not tell, and for closing
+        password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,7 +111,8 @@ class NotificationTemplateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteNotificationTemplate(self, request, context):
-        """Removes a template: nothing is sent of its name and type until it is created again.
+        """Removes a template: the silos tell of its occasion in their own words again. To have nothing
+        sent, set is_active to false instead.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`.

@@ -47,8 +47,8 @@ class NotificationTemplateServiceStub:
     """Adds a template; where the silos know its name, it takes the place of their own words.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-    variable about a patient, or one that the occasion does not tell; `REQUEST_ID_REUSED`;
-    PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+    variable about a patient, or one that the occasion does not tell, and for closing
+    password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
     """
     UpdateNotificationTemplate: _grpc.UnaryUnaryMultiCallable[_notification_templates_pb2.UpdateNotificationTemplateRequest, _notification_templates_pb2.UpdateNotificationTemplateResponse]
     """Changes a template.
@@ -57,7 +57,8 @@ class NotificationTemplateServiceStub:
     `ETAG_MISMATCH`.
     """
     DeleteNotificationTemplate: _grpc.UnaryUnaryMultiCallable[_notification_templates_pb2.DeleteNotificationTemplateRequest, _notification_templates_pb2.DeleteNotificationTemplateResponse]
-    """Removes a template: nothing is sent of its name and type until it is created again.
+    """Removes a template: the silos tell of its occasion in their own words again. To have nothing
+    sent, set is_active to false instead.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`.
@@ -87,8 +88,8 @@ class NotificationTemplateServiceAsyncStub(NotificationTemplateServiceStub):
     """Adds a template; where the silos know its name, it takes the place of their own words.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-    variable about a patient, or one that the occasion does not tell; `REQUEST_ID_REUSED`;
-    PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+    variable about a patient, or one that the occasion does not tell, and for closing
+    password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
     """
     UpdateNotificationTemplate: _aio.UnaryUnaryMultiCallable[_notification_templates_pb2.UpdateNotificationTemplateRequest, _notification_templates_pb2.UpdateNotificationTemplateResponse]  # type: ignore[assignment]
     """Changes a template.
@@ -97,7 +98,8 @@ class NotificationTemplateServiceAsyncStub(NotificationTemplateServiceStub):
     `ETAG_MISMATCH`.
     """
     DeleteNotificationTemplate: _aio.UnaryUnaryMultiCallable[_notification_templates_pb2.DeleteNotificationTemplateRequest, _notification_templates_pb2.DeleteNotificationTemplateResponse]  # type: ignore[assignment]
-    """Removes a template: nothing is sent of its name and type until it is created again.
+    """Removes a template: the silos tell of its occasion in their own words again. To have nothing
+    sent, set is_active to false instead.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`.
@@ -142,8 +144,8 @@ class NotificationTemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds a template; where the silos know its name, it takes the place of their own words.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-        variable about a patient, or one that the occasion does not tell; `REQUEST_ID_REUSED`;
-        PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+        variable about a patient, or one that the occasion does not tell, and for closing
+        password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
         """
 
     @_abc_1.abstractmethod
@@ -164,7 +166,8 @@ class NotificationTemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_templates_pb2.DeleteNotificationTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_templates_pb2.DeleteNotificationTemplateResponse, _abc.Awaitable[_notification_templates_pb2.DeleteNotificationTemplateResponse]]:
-        """Removes a template: nothing is sent of its name and type until it is created again.
+        """Removes a template: the silos tell of its occasion in their own words again. To have nothing
+        sent, set is_active to false instead.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5medport/center/events/v1/notification_templates.proto\x12\x18medport.center.events.v1\"\xa4\x01\n\x1bNotificationTemplateChanged\x12\x15\n\rtemplate_name\x18\x01 \x01(\t\x12\x15\n\rtemplate_type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\x11\n\tis_active\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\"t\n\x1cNotificationTemplateSnapshot\x12T\n\x15notification_template\x18\x01 \x01(\x0b\x32\x35.medport.center.events.v1.NotificationTemplateChangedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5medport/center/events/v1/notification_templates.proto\x12\x18medport.center.events.v1\"\xb8\x01\n\x1bNotificationTemplateChanged\x12\x15\n\rtemplate_name\x18\x01 \x01(\t\x12\x15\n\rtemplate_type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\x11\n\tis_active\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x12\n\nis_deleted\x18\x08 \x01(\x08\"t\n\x1cNotificationTemplateSnapshot\x12T\n\x15notification_template\x18\x01 \x01(\x0b\x32\x35.medport.center.events.v1.NotificationTemplateChangedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.no
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_start=84
-  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_end=248
-  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_start=250
-  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_end=366
+  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_end=268
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_start=270
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_end=386
 # @@protoc_insertion_point(module_scope)

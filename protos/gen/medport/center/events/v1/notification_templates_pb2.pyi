@@ -31,6 +31,7 @@ class NotificationTemplateChanged(_message.Message):
     VARIABLES_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
     template_name: _builtins.str
     """Name of the occasion, such as trip_awarded."""
     template_type: _builtins.str
@@ -40,9 +41,11 @@ class NotificationTemplateChanged(_message.Message):
     content: _builtins.str
     """Text with placeholders in double braces."""
     is_active: _builtins.bool
-    """Whether it is sent."""
+    """False closes the channel: nothing is sent of this name and type."""
     version: _builtins.int
     """Rises by one with each change."""
+    is_deleted: _builtins.bool
+    """The template is gone: the silos' own words take its place again."""
     @_builtins.property
     def variables(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the placeholders."""
@@ -57,10 +60,11 @@ class NotificationTemplateChanged(_message.Message):
         variables: _abc.Iterable[_builtins.str] | None = ...,
         is_active: _builtins.bool = ...,
         version: _builtins.int = ...,
+        is_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "is_active", b"is_active", "subject", b"subject", "template_name", b"template_name", "template_type", b"template_type", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "is_active", b"is_active", "is_deleted", b"is_deleted", "subject", b"subject", "template_name", b"template_name", "template_type", b"template_type", "variables", b"variables", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
