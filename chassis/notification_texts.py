@@ -73,6 +73,12 @@ class Text:
         return self.render({name: told[name] for name in self.placeholders & told.keys()})
 
 
+def has_stray_braces(text: str) -> bool:
+    """Tell whether double braces stand where no placeholder is: users would read them."""
+    rest = _PLACEHOLDER.sub(" ", text)
+    return "{{" in rest or "}}" in rest
+
+
 def _filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 

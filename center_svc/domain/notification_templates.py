@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from center_svc.domain.events import NotificationTemplateChanged
 from chassis.errors import AlreadyExists, EtagMismatch, InvalidArgument
-from chassis.notification_texts import OCCASIONS, PHI, Channel, Text
+from chassis.notification_texts import OCCASIONS, PHI, Channel, Text, has_stray_braces
 
 
 class TemplateExists(AlreadyExists):
@@ -91,17 +91,28 @@ class NotificationTemplate:
             wrong["notification_template.content"] = f"are no variables: {_list(undeclared)}"
         if phi := declared & set(PHI):
             wrong["notification_template.variables"] = f"are about a patient: {_list(phi)}"
+        for field, said in (("subject", self.subject or ""), ("content", self.content)):
+            if has_stray_braces(said):
+                wrong[f"notification_template.{field}"] = "has {{ or }} that is no placeholder's"
+        if self.template_type is Channel.EMAIL and not self.subject:
+            wrong["notification_template.subject"] = "is required of an e-mail"
+        return wrong | self._misses(declared)
+
+    def _misses(self, declared: set[str]) -> dict[str, str]:
+        """Say where it does not fit what users are told of, by field."""
         occasion = OCCASIONS.get(self.template_name)
-        if occasion and (untold := declared - occasion.variables - set(PHI)):
+        if occasion is None:
+            only = f"only {_list(OCCASIONS)}"
+            return {"notification_template.template_name": f"is not an occasion; {only}"}
+        wrong: dict[str, str] = {}
+        if untold := declared - occasion.variables - set(PHI):
             only = f"only {_list(occasion.variables)}"
             wrong["notification_template.variables"] = f"are not told: {_list(untold)}; {only}"
-        if occasion and self.template_type not in occasion.texts:
+        if self.template_type not in occasion.texts:
             wrong["notification_template.template_type"] = (
                 f"is not a way to tell of this; only {_list(set(occasion.texts))}"
             )
-        if self.template_type is Channel.EMAIL and not self.subject:
-            wrong["notification_template.subject"] = "is required of an e-mail"
-        if occasion and not occasion.is_closable and not self.is_active:
+        if not occasion.is_closable and not self.is_active:
             wrong["notification_template.is_active"] = "must be true: this is always told"
         return wrong
 
@@ -130,5 +141,5 @@ def unknown(
     )
 
 
-def _list(names: set[str] | frozenset[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))

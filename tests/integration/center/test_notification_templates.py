@@ -23,6 +23,7 @@ from tests.support.hospital_silo import refused
 EMAIL = pb.NOTIFICATION_TEMPLATE_TYPE_EMAIL
 VARIABLES = "notification_template.variables"
 CONTENT = "notification_template.content"
+PLAIN = "{{trip_number}} was due at {{due_time}}."
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def a_template(**changes: Any) -> pb.NotificationTemplate:
         "template_name": "sla_breached",
         "template_type": EMAIL,
         "subject": "Late: {{trip_number}}",
-        "content": "{{trip_number}} was due at {{due_time}}.",
+        "content": PLAIN,
         "variables": ["trip_number", "due_time"],
     }
     return pb.NotificationTemplate(**(known | changes))
@@ -163,7 +164,14 @@ UNUSABLE: list[tuple[dict[str, Any], list[str]]] = [
     ({"variables": ["trip_number", "due_time", "sla_kind"]}, [VARIABLES]),
     ({"content": "{{trip_number}}"}, [VARIABLES]),
     ({"content": "{{patient_id}}", "variables": ["trip_number", "patient_id"]}, [VARIABLES]),
-    ({"template_name": "own", "content": "{{cancellation_note}}"}, [VARIABLES, CONTENT]),
+    ({"content": "{{cancellation_note}}"}, [VARIABLES, CONTENT]),
+    ({"template_name": "own"}, ["notification_template.template_name"]),
+    ({"content": f"{PLAIN} {{{{Trip_Number}}}}"}, [CONTENT]),
+    ({"content": f"{PLAIN} {{{{ due_time }}}}"}, [CONTENT]),
+    ({"content": f"{PLAIN} {{{{due-time}}}}"}, [CONTENT]),
+    ({"content": f"{PLAIN} {{{{"}, [CONTENT]),
+    ({"content": f"{PLAIN} }}}}"}, [CONTENT]),
+    ({"subject": "{{trip_number}} {{"}, ["notification_template.subject"]),
     (
         {"subject": "", "content": "{{origin_detail}}", "variables": ["origin_detail"]},
         [VARIABLES, "notification_template.subject"],

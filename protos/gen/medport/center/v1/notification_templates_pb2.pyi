@@ -75,7 +75,7 @@ class NotificationTemplate(_message.Message):
     subject: _builtins.str
     """Subject line; an e-mail needs one. May hold placeholders."""
     content: _builtins.str
-    """Text; {{name}} stands for the value of a variable."""
+    """Text; {{name}} stands for the value of a variable, and nothing else may be in double braces."""
     is_active: _builtins.bool
     """False closes the channel: nothing is sent of this name and type; unset in a new one means
     true. password_reset cannot be closed: nobody who forgot a password could log in again.

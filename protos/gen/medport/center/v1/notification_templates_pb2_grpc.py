@@ -90,11 +90,11 @@ class NotificationTemplateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateNotificationTemplate(self, request, context):
-        """Adds a template; where the silos know its name, it takes the place of their own words.
+        """Adds a template, which takes the place of the silos' own words for its occasion.
 
-        Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-        variable about a patient, or one that the occasion does not tell, and for closing
-        password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST` for a name that is no occasion, for placeholders that
+        are not the variables, for other double braces, for a variable about a patient, or one that the
+        occasion does not tell, and for closing password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,11 +44,11 @@ class NotificationTemplateServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     CreateNotificationTemplate: _grpc.UnaryUnaryMultiCallable[_notification_templates_pb2.CreateNotificationTemplateRequest, _notification_templates_pb2.CreateNotificationTemplateResponse]
-    """Adds a template; where the silos know its name, it takes the place of their own words.
+    """Adds a template, which takes the place of the silos' own words for its occasion.
 
-    Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-    variable about a patient, or one that the occasion does not tell, and for closing
-    password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST` for a name that is no occasion, for placeholders that
+    are not the variables, for other double braces, for a variable about a patient, or one that the
+    occasion does not tell, and for closing password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
     """
     UpdateNotificationTemplate: _grpc.UnaryUnaryMultiCallable[_notification_templates_pb2.UpdateNotificationTemplateRequest, _notification_templates_pb2.UpdateNotificationTemplateResponse]
     """Changes a template.
@@ -85,11 +85,11 @@ class NotificationTemplateServiceAsyncStub(NotificationTemplateServiceStub):
     Errors: INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     CreateNotificationTemplate: _aio.UnaryUnaryMultiCallable[_notification_templates_pb2.CreateNotificationTemplateRequest, _notification_templates_pb2.CreateNotificationTemplateResponse]  # type: ignore[assignment]
-    """Adds a template; where the silos know its name, it takes the place of their own words.
+    """Adds a template, which takes the place of the silos' own words for its occasion.
 
-    Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-    variable about a patient, or one that the occasion does not tell, and for closing
-    password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST` for a name that is no occasion, for placeholders that
+    are not the variables, for other double braces, for a variable about a patient, or one that the
+    occasion does not tell, and for closing password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
     """
     UpdateNotificationTemplate: _aio.UnaryUnaryMultiCallable[_notification_templates_pb2.UpdateNotificationTemplateRequest, _notification_templates_pb2.UpdateNotificationTemplateResponse]  # type: ignore[assignment]
     """Changes a template.
@@ -141,11 +141,11 @@ class NotificationTemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_templates_pb2.CreateNotificationTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_templates_pb2.CreateNotificationTemplateResponse, _abc.Awaitable[_notification_templates_pb2.CreateNotificationTemplateResponse]]:
-        """Adds a template; where the silos know its name, it takes the place of their own words.
+        """Adds a template, which takes the place of the silos' own words for its occasion.
 
-        Errors: INVALID_ARGUMENT `INVALID_REQUEST` for placeholders that are not the variables, for a
-        variable about a patient, or one that the occasion does not tell, and for closing
-        password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST` for a name that is no occasion, for placeholders that
+        are not the variables, for other double braces, for a variable about a patient, or one that the
+        occasion does not tell, and for closing password_reset; `REQUEST_ID_REUSED`; PERMISSION_DENIED; ALREADY_EXISTS `TEMPLATE_EXISTS`.
         """
 
     @_abc_1.abstractmethod
