@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
 from chassis.errors import InvalidArgument
@@ -43,7 +43,7 @@ class Key:
             case ConfigurationValueType.TEXT:
                 return f"must be one of {', '.join(self.choices)}"
             case ConfigurationValueType.DECIMAL:
-                return f"must be a decimal as a string, from {self.least} to {self.most}"
+                return f"must be a decimal as a string of digits, from {self.least} to {self.most}"
         return f"must be a whole number, from {self.least} to {self.most}"
 
     def admits(self, value: object) -> bool:
@@ -61,17 +61,15 @@ class Key:
 
 
 MOST_CHARACTERS = 30
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")  # no key takes a negative one
 _OF_AGENCY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _decimal(value: object) -> Decimal | None:
+    """Read a decimal as the contract has it: Decimal takes spaces, exponents and any digits."""
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return Decimal(value) if _DECIMAL.fullmatch(value) else None
 
 
 # What the silos read. A key that nobody reads would only seem to have an effect.

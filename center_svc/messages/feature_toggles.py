@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,19 +38,31 @@ def feature_toggle(value: FeatureToggle) -> pb.FeatureToggle:
 
 
 def columns(given: pb.FeatureToggle, named: Collection[str]) -> dict[str, Any]:
-    """Return the columns that a change sets; raises InvalidArgument for settings too long."""
+    """Return the columns that a change sets.
+
+    Raises InvalidArgument for settings too long, and for a target that is named twice.
+    """
     if len(MessageToJson(given.configuration, indent=None)) > MOST_CHARACTERS:
         wrong = {"feature_toggle.configuration": f"has more than {MOST_CHARACTERS} characters"}
         raise InvalidArgument("the settings are too long", violations=wrong)
     is_said = given.HasField("rollout_percent")
     every = {
         "is_enabled": given.is_enabled,
-        "target_users": [UUID(each) for each in given.target_users],
-        "target_organizations": [UUID(each) for each in given.target_organizations],
+        "target_users": _ids("target_users", given.target_users),
+        "target_organizations": _ids("target_organizations", given.target_organizations),
         "rollout_percent": given.rollout_percent if is_said else EVERYBODY,
         "configuration": MessageToDict(given.configuration),
     }
     return {name: value for name, value in every.items() if name in named}
+
+
+def _ids(field: str, given: Sequence[str]) -> list[UUID]:
+    """Read ids; the contract compares texts, and one id may be written in several ways."""
+    ids = [UUID(each) for each in given]
+    if len(set(ids)) < len(ids):
+        wrong = {f"feature_toggle.{field}": "must not name one twice"}
+        raise InvalidArgument("a target is named twice", violations=wrong)
+    return ids
 
 
 def evaluation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +34,20 @@ class ServiceArea:
     created_at: datetime
     updated_at: datetime
     row_version: int
+
+    def must_be_redrawn(self, boundary: Sequence[object], named: Collection[str]) -> None:
+        """Refuse to lose the boundary unless ``named`` has the circle that takes its place.
+
+        The one that is here lies around the polygon: the agency would be offered trips from where
+        it never meant to go.
+        """
+        missing = {"center", "radius_miles"} - set(named)
+        if self.boundary and not boundary and missing:
+            why = "must be given, too, where the boundary is taken away"
+            raise InvalidArgument(
+                "the area would be wider than it was drawn",
+                violations={f"service_area.{name}": why for name in sorted(missing)},
+            )
 
     def covers(self, place: Place) -> bool:
         """Tell whether the agency picks up here; the edge is inside."""

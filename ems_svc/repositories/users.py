@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import (
     ARRAY,
     Boolean,
@@ -18,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from chassis.errors import NotFound
+from chassis.errors import InvalidArgument, NotFound
 from chassis.sql import columns, compiled, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from ems_svc.domain.users import Filter, User, UserRole
@@ -75,12 +78,14 @@ LIST = compiled(
 
 async def add(uow: UnitOfWork, user: User) -> None:
     """Add a user without a password, whose address is reserved (``AccountRows.add``)."""
-    await uow.execute(ADD, **columns(user))
+    with _unit_is_the_agencys():
+        await uow.execute(ADD, **columns(user))
 
 
 async def save(uow: UnitOfWork, user: User) -> None:
     """Write back a user read with ``lock`` in the same transaction."""
-    await uow.execute(SAVE, **columns(user))
+    with _unit_is_the_agencys():
+        await uow.execute(SAVE, **columns(user))
 
 
 async def get(rows: Rows, agency_id: UUID, id: UUID) -> User:
@@ -112,3 +117,14 @@ async def list_users(
 
 def _missing(id: UUID) -> NotFound:
     return NotFound(f"user {id} does not exist", resource="user", id=str(id))
+
+
+@contextmanager
+def _unit_is_the_agencys() -> Iterator[None]:
+    try:
+        yield
+    except ForeignKeyViolation as strange:
+        if strange.diag.constraint_name != "ems_agency_user_agency_id_unit_id_fkey":
+            raise
+        wrong = {"ems_agency_user.unit_id": "must be a unit of the agency"}
+        raise InvalidArgument("the agency has no such unit", violations=wrong) from strange

@@ -91,6 +91,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
             given = masks.merged(
                 messages.area(area), request.service_area, request.update_mask, "service_area"
             )
+            area.must_be_redrawn(given.boundary, fields)
             changed = replace(area, **messages.values(given), updated_at=self._clock())
             changed = replace(changed, row_version=area.row_version + 1)
             await service_areas.save(uow, changed)

@@ -160,6 +160,17 @@ async def test_what_cannot_be_a_toggle_is_refused(switches: Switches) -> None:
         assert code is grpc.StatusCode.INVALID_ARGUMENT, values
 
 
+async def test_a_target_is_named_once_however_it_is_written(switches: Switches) -> None:
+    id = str(uuid4())
+    made = await switches.create(rollout_percent=5)
+    for field in ("target_users", "target_organizations"):
+        twice = await refused(switches.update(made, field, **{field: [id, id.upper()]}))
+        assert (twice.code, twice.fields) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            [f"feature_toggle.{field}"],
+        )
+
+
 async def test_two_that_use_a_name_first_make_one_toggle(switches: Switches) -> None:
     async def attempt() -> str:
         try:

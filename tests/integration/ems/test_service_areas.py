@@ -103,8 +103,26 @@ async def test_a_polygon_covers_what_is_within_it_and_not_its_circle(silo: EmsSi
     assert await covering(rival, ALTOONA) == []
     await change(swift, area.id, "is_active", is_active=False)
     assert await covering(swift, ALTOONA) == [circle]
-    await change(swift, area.id, "boundary", "is_active", etag="2", is_active=True)
-    assert await covering(swift, IN_THE_NOTCH) == [area.id]  # the circle around it is left
+
+
+async def test_a_polygon_becomes_a_circle_that_is_drawn_and_none_by_itself(silo: EmsSilo) -> None:
+    swift = await silo.agency(radius_miles=0)
+    area = await add_polygon(swift)
+    round_it: dict[str, Any] = {"center": IN_THE_NOTCH, "radius_miles": 1.0}
+    for left_out, paths in (
+        (["center", "radius_miles"], ["boundary"]),
+        (["radius_miles"], ["boundary", "center"]),
+        (["center"], ["boundary", "radius_miles"]),
+    ):
+        told = await refused(change(swift, area.id, *paths, **round_it))
+        assert told.code == Code.INVALID_ARGUMENT
+        assert told.fields == [f"service_area.{name}" for name in left_out]
+    assert await covering(swift, IN_THE_NOTCH) == []
+
+    await change(swift, area.id, "boundary", *round_it, **round_it)
+    assert await covering(swift, IN_THE_NOTCH) == [area.id]
+    assert await covering(swift, ALTOONA) == []
+    await change(swift, area.id, "boundary", etag="2")  # there is none to lose
 
 
 BOUND_NOTHING = [

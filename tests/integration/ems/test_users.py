@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from medport.common.v1.vocabulary_pb2 import SILO_EMS
-from medport.ems.v1 import sessions_pb2
+from medport.ems.v1 import sessions_pb2, users_pb2_grpc
 from medport.ems.v1 import users_pb2 as pb
 
 from tests.support.dispatch import Agency, agency
+from tests.support.ems_silo import EmsSilo
 from tests.support.front_desk import PASSWORD, bearer
+from tests.support.hospital_silo import refused as refusal
 
 
 @pytest.fixture
@@ -62,7 +64,6 @@ async def test_a_crew_member_is_invited_and_logs_in(swift: Agency) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"unit_id": str(UUID(int=7))}, grpc.StatusCode.FAILED_PRECONDITION),
         ({"unit_id": "M1"}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"role": 0}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"role": 99}, grpc.StatusCode.INVALID_ARGUMENT),
@@ -78,6 +79,37 @@ async def test_what_no_user_can_be_is_refused(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await swift.users.CreateUser(crew(swift, **changes), metadata=boss)
     assert caught.value.code() is code
+
+
+async def test_a_crew_staffs_a_unit_of_its_own_agency(silo: EmsSilo) -> None:
+    swift, rival = await silo.agency(radius_miles=0), await silo.agency("Rival", radius_miles=0)
+    stub: Any = users_pb2_grpc.UserServiceStub(silo.channel)
+    theirs, nobodys = (await rival.add_unit()).id, str(uuid4())
+    user: dict[str, Any] = {
+        "email": "crew@swift.example",
+        "name": "Crew",
+        "role": pb.EMS_AGENCY_USER_ROLE_CREW,
+    }
+    own = pb.CreateUserRequest(ems_agency_user=pb.EmsAgencyUser(**user), **swift.own)
+    made = (await stub.CreateUser(own, metadata=swift.admin)).ems_agency_user
+    for unit_id in (theirs, nobodys):
+        given = pb.EmsAgencyUser(**(user | {"email": "new@swift.example", "unit_id": unit_id}))
+        adding = pb.CreateUserRequest(ems_agency_user=given, **swift.own)
+        moving = pb.UpdateUserRequest(
+            user_id=made.id,
+            ems_agency_user=given,
+            update_mask=FieldMask(paths=["unit_id"]),
+            etag=made.etag,
+            **swift.own,
+        )
+        for call in (
+            stub.CreateUser(adding, metadata=swift.admin),
+            stub.UpdateUser(moving, metadata=swift.admin),
+        ):
+            told = await refusal(call)
+            assert told.code is grpc.StatusCode.INVALID_ARGUMENT
+            assert told.fields == ["ems_agency_user.unit_id"]
+            assert unit_id not in told.text
 
 
 async def test_a_crews_new_unit_ends_its_sessions_and_so_does_its_leave(swift: Agency) -> None:

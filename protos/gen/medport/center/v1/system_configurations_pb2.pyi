@@ -34,7 +34,7 @@ class _ConfigurationValueTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper
     CONFIGURATION_VALUE_TYPE_INTEGER: _ConfigurationValueType.ValueType  # 2
     """A whole number."""
     CONFIGURATION_VALUE_TYPE_DECIMAL: _ConfigurationValueType.ValueType  # 3
-    """A decimal number, as a string, so that no digit is lost."""
+    """A decimal number, as a string, so that no digit is lost: digits, and a fraction after a point."""
     CONFIGURATION_VALUE_TYPE_SECONDS: _ConfigurationValueType.ValueType  # 4
     """A whole number of seconds."""
     CONFIGURATION_VALUE_TYPE_TEXT: _ConfigurationValueType.ValueType  # 5
@@ -50,7 +50,7 @@ CONFIGURATION_VALUE_TYPE_BOOLEAN: ConfigurationValueType.ValueType  # 1
 CONFIGURATION_VALUE_TYPE_INTEGER: ConfigurationValueType.ValueType  # 2
 """A whole number."""
 CONFIGURATION_VALUE_TYPE_DECIMAL: ConfigurationValueType.ValueType  # 3
-"""A decimal number, as a string, so that no digit is lost."""
+"""A decimal number, as a string, so that no digit is lost: digits, and a fraction after a point."""
 CONFIGURATION_VALUE_TYPE_SECONDS: ConfigurationValueType.ValueType  # 4
 """A whole number of seconds."""
 CONFIGURATION_VALUE_TYPE_TEXT: ConfigurationValueType.ValueType  # 5

@@ -102,7 +102,8 @@ class ServiceAreaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateServiceArea(self, request, context):
-        """Changes an area; what is available follows at once.
+        """Changes an area; what is available follows at once. A mask that takes a boundary away names
+        center and radius_miles, too.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
         `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.

@@ -52,7 +52,8 @@ class ServiceAreaServiceStub:
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateServiceArea: _grpc.UnaryUnaryMultiCallable[_service_areas_pb2.UpdateServiceAreaRequest, _service_areas_pb2.UpdateServiceAreaResponse]
-    """Changes an area; what is available follows at once.
+    """Changes an area; what is available follows at once. A mask that takes a boundary away names
+    center and radius_miles, too.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
     `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
@@ -92,7 +93,8 @@ class ServiceAreaServiceAsyncStub(ServiceAreaServiceStub):
     Errors: PERMISSION_DENIED; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
     """
     UpdateServiceArea: _aio.UnaryUnaryMultiCallable[_service_areas_pb2.UpdateServiceAreaRequest, _service_areas_pb2.UpdateServiceAreaResponse]  # type: ignore[assignment]
-    """Changes an area; what is available follows at once.
+    """Changes an area; what is available follows at once. A mask that takes a boundary away names
+    center and radius_miles, too.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
     `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.
@@ -153,7 +155,8 @@ class ServiceAreaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_areas_pb2.UpdateServiceAreaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_areas_pb2.UpdateServiceAreaResponse, _abc.Awaitable[_service_areas_pb2.UpdateServiceAreaResponse]]:
-        """Changes an area; what is available follows at once.
+        """Changes an area; what is available follows at once. A mask that takes a boundary away names
+        center and radius_miles, too.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`; PERMISSION_DENIED; NOT_FOUND; ALREADY_EXISTS
         `PRIMARY_AREA_EXISTS`; ABORTED `ETAG_MISMATCH`.

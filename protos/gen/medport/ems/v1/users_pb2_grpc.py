@@ -85,7 +85,7 @@ class UserServiceServicer:
         """Creates a user without a password, and the one-time token to set one with.
 
         Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
-        FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
+        INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,8 +113,8 @@ class UserServiceServicer:
         """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION: the unit is not the agency's;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
+        `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class UserServiceStub:
     """Creates a user without a password, and the one-time token to set one with.
 
     Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
-    FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
+    INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]
     """Returns one user of the agency; users who are no administrators see themselves.
@@ -53,8 +53,8 @@ class UserServiceStub:
     """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION: the unit is not the agency's;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
+    `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
@@ -90,7 +90,7 @@ class UserServiceAsyncStub(UserServiceStub):
     """Creates a user without a password, and the one-time token to set one with.
 
     Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
-    FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
+    INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]  # type: ignore[assignment]
     """Returns one user of the agency; users who are no administrators see themselves.
@@ -106,8 +106,8 @@ class UserServiceAsyncStub(UserServiceStub):
     """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION: the unit is not the agency's;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
+    `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]  # type: ignore[assignment]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
@@ -146,7 +146,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a user without a password, and the one-time token to set one with.
 
         Errors: PERMISSION_DENIED: another agency; ALREADY_EXISTS: the address logs in already;
-        FAILED_PRECONDITION: the unit is not the agency's; INVALID_ARGUMENT.
+        INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
 
     @_abc_1.abstractmethod
@@ -180,8 +180,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION: the unit is not the agency's;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
+        `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
 
     @_abc_1.abstractmethod
