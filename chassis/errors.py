@@ -101,7 +101,7 @@ class LastAdministrator(FailedPrecondition):
     reason = "LAST_ADMINISTRATOR"
 
     def __init__(self) -> None:
-        super().__init__("nobody else could manage users")
+        super().__init__("nobody else could log in and manage users")
 
 
 class Aborted(Refusal):

@@ -42,7 +42,10 @@ _ADDED = (
 )
 _SAVED = ("name", "role", "is_active", "permissions", "updated_at", "row_version")
 _RESTORED = ("password_hash", "role", "permissions", "is_active", "updated_at")
-_READ = select(*(each for each in table.c if each.key != "password_hash"))
+_READ = select(
+    *(each for each in table.c if each.key != "password_hash"),
+    table.c.password_hash.is_not(None).label("has_password"),
+)
 _ACTIVE = bindparam("is_active", type_=Boolean)
 
 ADD = compiled(insert(table).values({name: bindparam(name) for name in _ADDED}))
@@ -95,7 +98,7 @@ async def get(rows: Rows, id: UUID) -> User:
 
 
 async def lock(uow: UnitOfWork, id: UUID) -> tuple[User, bool]:
-    """Hold a user, and say whether anybody else administers.
+    """Hold a user, and say whether anybody else administers, and can log in.
 
     All active administrators are held, in one order: of two who turn each other off at the same
     moment, the second sees what the first has done.

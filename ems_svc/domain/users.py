@@ -35,17 +35,25 @@ class User:
     phone: str | None
     unit_id: UUID | None
     last_login_at: datetime | None
+    has_password: bool
 
     @classmethod
     def new(cls, *, at: datetime, **known: Any) -> User:  # noqa: ANN401 - the fields
         """Make a user who has yet to set a password."""
         return cls(
-            **known, is_active=True, created_at=at, updated_at=at, row_version=1, last_login_at=None
+            **known,
+            is_active=True,
+            created_at=at,
+            updated_at=at,
+            row_version=1,
+            last_login_at=None,
+            has_password=False,
         )
 
     @property
     def administers(self) -> bool:
-        return self.is_active and self.role is UserRole.ADMIN
+        """Say whether the user can manage the others: who never set a password cannot log in."""
+        return self.is_active and self.has_password and self.role is UserRole.ADMIN
 
     def changed(self, changes: dict[str, Any], *, has_peer: bool, at: datetime) -> User:
         """Return the user as it is from now on.

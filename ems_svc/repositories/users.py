@@ -41,7 +41,10 @@ _ADDED = (
     "updated_at",
 )
 _SAVED = ("name", "role", "is_active", "phone", "unit_id", "updated_at", "row_version")
-_READ = select(*(each for each in table.c if each.key != "password_hash"))
+_READ = select(
+    *(each for each in table.c if each.key != "password_hash"),
+    table.c.password_hash.is_not(None).label("has_password"),
+)
 _MINE = table.c.agency_id == bindparam("agency_id")
 _ACTIVE = bindparam("is_active", type_=Boolean)
 
@@ -96,7 +99,7 @@ async def get(rows: Rows, agency_id: UUID, id: UUID) -> User:
 
 
 async def lock(uow: UnitOfWork, agency_id: UUID, id: UUID) -> tuple[User, bool]:
-    """Hold a user, and say whether anybody else administers.
+    """Hold a user, and say whether anybody else administers, and can log in.
 
     All active administrators are held, in one order: of two who turn each other off at the same
     moment, the second sees what the first has done.

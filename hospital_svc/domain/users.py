@@ -32,15 +32,19 @@ class User:
     updated_at: datetime
     row_version: int
     hospital_name: str
+    has_password: bool
 
     @classmethod
     def new(cls, *, at: datetime, **known: Any) -> User:  # noqa: ANN401 - the fields
         """Make a user who has yet to set a password."""
-        return cls(**known, is_active=True, created_at=at, updated_at=at, row_version=1)
+        return cls(
+            **known, is_active=True, created_at=at, updated_at=at, row_version=1, has_password=False
+        )
 
     @property
     def administers(self) -> bool:
-        return self.is_active and self.role is UserRole.ADMIN
+        """Say whether the user can manage the others: who never set a password cannot log in."""
+        return self.is_active and self.has_password and self.role is UserRole.ADMIN
 
     def changed(self, changes: dict[str, Any], *, has_peer: bool, at: datetime) -> User:
         """Return the user as it is from now on.

@@ -40,6 +40,7 @@ _SAVED = ("name", "role", "is_active", "updated_at", "row_version")
 _READ = select(
     *(each for each in table.c if each.key not in {"password_hash", "last_login_at"}),
     hospital.c.name.label("hospital_name"),
+    table.c.password_hash.is_not(None).label("has_password"),
 ).join(hospital, hospital.c.hospital_id == table.c.hospital_id)
 _MINE = table.c.hospital_id == bindparam("hospital_id")
 _ACTIVE = bindparam("is_active", type_=Boolean)
@@ -99,7 +100,7 @@ async def get(rows: Rows, hospital_id: UUID, id: UUID) -> User:
 
 
 async def lock(uow: UnitOfWork, hospital_id: UUID, id: UUID) -> tuple[User, bool]:
-    """Hold a user, and say whether anybody else administers.
+    """Hold a user, and say whether anybody else administers, and can log in.
 
     All active administrators are held, in one order: of two who turn each other off at the same
     moment, the second sees what the first has done.

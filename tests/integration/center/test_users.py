@@ -156,6 +156,7 @@ async def test_somebody_always_administers(silo: Center) -> None:
     (boss,) = (await users.ListUsers(found, metadata=admin)).center_users
     assert boss.email == ADMIN
     off = pb.DeactivateUserRequest(user_id=boss.id, request_id=str(uuid4()))
+    await users.CreateUser(clerk(role=BOSS), metadata=admin)  # who has yet to set a password
     calls: list[Any] = [
         users.UpdateUser(update(boss, role=COORDINATOR), metadata=admin),
         users.DeactivateUser(off, metadata=admin),

@@ -194,6 +194,10 @@ async def test_an_agencys_last_administrator_stays_one(swift: Agency) -> None:
     )
     call = swift.users.DeactivateUser(away, metadata=boss)
     assert await refused(call) is grpc.StatusCode.FAILED_PRECONDITION
+    invited = crew(swift, role=pb.EMS_AGENCY_USER_ROLE_ADMIN, unit_id="")
+    token = (await swift.users.CreateUser(invited, metadata=boss)).invitation_token
+    call = swift.users.DeactivateUser(away, metadata=boss)  # who was invited cannot log in yet
+    assert await refused(call) is grpc.StatusCode.FAILED_PRECONDITION
     changing = pb.ChangePasswordRequest(
         agency_id=str(swift.agency_id),
         request_id=str(uuid4()),
@@ -205,6 +209,14 @@ async def test_an_agencys_last_administrator_stays_one(swift: Agency) -> None:
         refresh_token=opened.refresh_token, audience=SILO_EMS
     )
     assert await refused(swift.sessions.RefreshSession(refresh)) is grpc.StatusCode.UNAUTHENTICATED
+    redeemed = sessions_pb2.RedeemOneTimeTokenRequest(
+        email="crew@swift.example", token=token, new_password=PASSWORD
+    )
+    await swift.sessions.RedeemOneTimeToken(redeemed)
+    login = sessions_pb2.CreateSessionRequest(email=redeemed.email, password=PASSWORD)
+    other = bearer((await swift.sessions.CreateSession(login)).access_token)
+    left = (await swift.users.DeactivateUser(away, metadata=other)).ems_agency_user
+    assert not left.is_active
 
 
 async def refused(call: Any) -> grpc.StatusCode:

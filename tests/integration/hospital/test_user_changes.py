@@ -178,6 +178,21 @@ async def test_the_last_administrator_stays_one(hospital: Desk) -> None:
     await hospital.users.UpdateUser(update(boss, name="Boss"), metadata=admin)
 
 
+async def test_an_administrator_who_never_set_a_password_is_none_who_remains(
+    hospital: Desk,
+) -> None:
+    boss, invited = await hospital.user("ADMIN"), await hospital.user()
+    hospital.sql("UPDATE hospital_user SET password_hash = NULL WHERE id = %s", invited.user_id)
+    admin = await entered(hospital, boss)
+    promoted = update(invited, role=pb.HOSPITAL_USER_ROLE_ADMIN)
+    await hospital.users.UpdateUser(promoted, metadata=admin)
+    last = ("FAILED_PRECONDITION", "LAST_ADMINISTRATOR")
+    assert await refusal(hospital.users.DeactivateUser(off(boss), metadata=admin)) == last
+    demoted = hospital.users.UpdateUser(update(boss, role=STAFF), metadata=admin)
+    assert await refusal(demoted) == last
+    await hospital.users.DeactivateUser(off(invited), metadata=admin)
+
+
 async def test_of_two_administrators_who_turn_each_other_off_one_stays(hospital: Desk) -> None:
     people = [await hospital.user("ADMIN") for _ in range(2)]
     tokens = [await entered(hospital, person) for person in people]

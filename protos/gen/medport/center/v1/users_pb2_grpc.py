@@ -112,7 +112,8 @@ class UserServiceServicer:
         """Changes a user: name, role, permissions; other rights end the user's sessions.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+        INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +123,7 @@ class UserServiceServicer:
         """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

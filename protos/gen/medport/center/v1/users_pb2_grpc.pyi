@@ -52,13 +52,14 @@ class UserServiceStub:
     """Changes a user: name, role, permissions; other rights end the user's sessions.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+    INVALID_ARGUMENT.
     """
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
     """
     ReactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]
     """Lets a user log in again, with the password as it was; nothing to do if it is so.
@@ -103,13 +104,14 @@ class UserServiceAsyncStub(UserServiceStub):
     """Changes a user: name, role, permissions; other rights end the user's sessions.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+    INVALID_ARGUMENT.
     """
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]  # type: ignore[assignment]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
     Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
     """
     ReactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]  # type: ignore[assignment]
     """Lets a user log in again, with the password as it was; nothing to do if it is so.
@@ -175,7 +177,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes a user: name, role, permissions; other rights end the user's sessions.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+        INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -187,7 +190,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
         Errors: NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
         """
 
     @_abc_1.abstractmethod

@@ -93,7 +93,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEAD_LETTER_NOT_PARKED: _ErrorReason.ValueType  # 34
     """Only an event that is PARKED can be given up; metadata names its state."""
     ERROR_REASON_LAST_ADMINISTRATOR: _ErrorReason.ValueType  # 35
-    """Nobody else could manage users: make somebody else an administrator first."""
+    """Nobody else could log in and manage users: make somebody else, who has set a password, an
+    administrator first.
+    """
     ERROR_REASON_WRONG_PASSWORD: _ErrorReason.ValueType  # 36
     """The old password is not the caller's."""
     ERROR_REASON_REPLICA_BEHIND: _ErrorReason.ValueType  # 38
@@ -175,7 +177,9 @@ ERROR_REASON_CONSUMER_REBUILDING: ErrorReason.ValueType  # 33
 ERROR_REASON_DEAD_LETTER_NOT_PARKED: ErrorReason.ValueType  # 34
 """Only an event that is PARKED can be given up; metadata names its state."""
 ERROR_REASON_LAST_ADMINISTRATOR: ErrorReason.ValueType  # 35
-"""Nobody else could manage users: make somebody else an administrator first."""
+"""Nobody else could log in and manage users: make somebody else, who has set a password, an
+administrator first.
+"""
 ERROR_REASON_WRONG_PASSWORD: ErrorReason.ValueType  # 36
 """The old password is not the caller's."""
 ERROR_REASON_REPLICA_BEHIND: ErrorReason.ValueType  # 38

@@ -113,8 +113,8 @@ class UserServiceServicer:
         """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
-        `INVALID_REQUEST`: among others for a unit that is not the agency's.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+        INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +124,7 @@ class UserServiceServicer:
         """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,14 +53,14 @@ class UserServiceStub:
     """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
-    `INVALID_REQUEST`: among others for a unit that is not the agency's.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+    INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
     """
     ReactivateUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]
     """Lets a user log in again, with the password as it was; nothing to do if it is so.
@@ -106,14 +106,14 @@ class UserServiceAsyncStub(UserServiceStub):
     """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
-    `INVALID_REQUEST`: among others for a unit that is not the agency's.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+    INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
     """
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.DeactivateUserRequest, _users_pb2.DeactivateUserResponse]  # type: ignore[assignment]
     """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
     Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+    FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
     """
     ReactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]  # type: ignore[assignment]
     """Lets a user log in again, with the password as it was; nothing to do if it is so.
@@ -180,8 +180,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes a user: name, role, phone, unit_id; a new role or unit ends the user's sessions.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT
-        `INVALID_REQUEST`: among others for a unit that is not the agency's.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+        INVALID_ARGUMENT `INVALID_REQUEST`: among others for a unit that is not the agency's.
         """
 
     @_abc_1.abstractmethod
@@ -193,7 +193,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
         Errors: PERMISSION_DENIED: another agency; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
         """
 
     @_abc_1.abstractmethod

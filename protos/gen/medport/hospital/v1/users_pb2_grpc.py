@@ -113,7 +113,8 @@ class UserServiceServicer:
         """Changes a user: name, role; a new role ends the user's sessions.
 
         Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users; INVALID_ARGUMENT.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users;
+        INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +124,7 @@ class UserServiceServicer:
         """Keeps a user from logging in, and ends every session of the user; nothing to do if it is so.
 
         Errors: PERMISSION_DENIED: another hospital; NOT_FOUND; ABORTED `ETAG_MISMATCH`;
-        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could manage users.
+        FAILED_PRECONDITION `LAST_ADMINISTRATOR`: nobody else could log in and manage users.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
