@@ -13,6 +13,9 @@ from chassis.vocabulary import TripStatus
 AWARD_ANSWER = timedelta(seconds=60)
 CANCELLATION_ANSWER = timedelta(seconds=60)
 EN_ROUTE = timedelta(minutes=10)
+# That something happened too late is told within a day, as long as e-mail waits to be sent. So
+# neither what a release finds in old rows, nor a count of the logs again, is announced.
+NEWS = timedelta(days=1)
 
 
 class SlaKind(StrEnum):
@@ -29,7 +32,8 @@ class SlaState(StrEnum):
     BREACHED = "BREACHED"
 
 
-# What a trip that reached a status need no longer be waited for.
+# What a trip that reached a status need no longer be waited for. Whether it happened or is not
+# needed any more: if that was after it was due, it was missed.
 _ANSWERED = (SlaKind.FIRST_BID, SlaKind.AWARD_ANSWER)
 _MOVING = (*_ANSWERED, SlaKind.EN_ROUTE)
 _ARRIVED = (*_MOVING, SlaKind.ARRIVED_PICKUP)

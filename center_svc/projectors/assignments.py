@@ -32,8 +32,8 @@ async def project(uow: UnitOfWork, event: Received) -> None:
         case pb.TripDropped() as dropped:
             key = facts.trip_key(dropped.job.trip)
             await trip_facts.apply(uow, trip_facts.DROP, key, position)
-        case pb.CancellationRefused() as refused:
-            key, at = facts.trip_key(refused.job.trip), instant(event.metadata.time)
+        case pb.CancellationRefused() | pb.CancellationConfirmed() as answer:
+            key, at = facts.trip_key(answer.job.trip), instant(event.metadata.time)
             await sla_timers.answer(uow, key, SlaKind.CANCELLATION_ANSWER, at)
 
 

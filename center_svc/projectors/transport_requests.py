@@ -52,7 +52,7 @@ class Trip:
                 await self._awarded(payload)
             case pb.TransportRequestReopened():
                 if await self._apply(trip_facts.REOPEN):
-                    await self._clear(TripStatus.PENDING)
+                    await self._clear(TripStatus.PENDING, self._at)
             case pb.TransportRequestProgressed():
                 await self._progressed(payload)
             case pb.CancellationRequested():
@@ -68,7 +68,7 @@ class Trip:
             case pb.TransportRequestExpired():
                 at = self._moment(payload.expire_time)
                 if await self._apply(trip_facts.EXPIRE, at=at):
-                    await self._clear(TripStatus.EXPIRED)
+                    await self._clear(TripStatus.EXPIRED, at)
             case pb.TransportRequestCompleted():
                 await self._completed(payload)
             case _:
@@ -94,7 +94,7 @@ class Trip:
     async def _awarded(self, payload: pb.TransportRequestAwarded) -> None:
         agency_id = UUID(payload.agency_id)
         if await self._apply(trip_facts.AWARD, agency_id=agency_id, at=self._at):
-            await self._clear(TripStatus.AWARDED)
+            await self._clear(TripStatus.AWARDED, self._at)
             await self._expect(levels.awarded(self._at))
 
     async def _progressed(self, payload: pb.TransportRequestProgressed) -> None:
@@ -105,7 +105,7 @@ class Trip:
         agency_id = UUID(payload.agency_id) if payload.agency_id else None
         at = self._moment(payload.occur_time)
         if await self._apply(trip_facts.REACH[status], agency_id=agency_id, at=at):
-            await self._clear(status)
+            await self._clear(status, at)
             if status is TripStatus.ACCEPTED:
                 await self._expect(levels.accepted(at))
 
@@ -113,12 +113,13 @@ class Trip:
         reason = member(CancellationReason, words.CancellationReason, payload.reason)
         at = self._moment(payload.cancel_time)
         if await self._apply(trip_facts.CANCEL, at=at, reason=reason):
-            await self._clear(TripStatus.CANCELLED)
+            await self._clear(TripStatus.CANCELLED, at)
 
     async def _completed(self, payload: pb.TransportRequestCompleted) -> None:
         agency_id, times = UUID(payload.agency_id), facts.trip_times(payload.times)
         if await self._apply(trip_facts.COMPLETE, agency_id=agency_id, **times):
-            await self._clear(TripStatus.COMPLETED)
+            at = self._moment(payload.times.complete_time)
+            await self._clear(TripStatus.COMPLETED, at)
 
     async def _apply(self, statement: trip_facts.Change, **parameters: object) -> bool:
         return await trip_facts.apply(self._uow, statement, self._key, self._version, **parameters)
@@ -128,8 +129,13 @@ class Trip:
     ) -> None:
         await sla_timers.expect(self._uow, self._key, expected, cleared_at)
 
-    async def _clear(self, status: TripStatus) -> None:
-        await sla_timers.clear(self._uow, self._key, CLEARED_BY[status], self._at)
+    async def _clear(self, status: TripStatus, at: datetime) -> None:
+        """Stop what the status leaves nothing to wait for; it was reached ``at``.
+
+        That is when it happened, not when the hospital heard of it. The crew's clock may be
+        ahead, but what was announced has happened.
+        """
+        await sla_timers.clear(self._uow, self._key, CLEARED_BY[status], min(at, self._at))
 
     def _moment(self, given: Timestamp) -> datetime:
         """Return when it happened; when it was announced, if the event does not say."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, case, or_, select, update
+from sqlalchemy import ARRAY, DateTime, Text, and_, any_, bindparam, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from center_svc.domain.sla_timers import Expectation, SlaKind, SlaTimer, WantedTimers
+from center_svc.domain.sla_timers import NEWS, Expectation, SlaKind, SlaTimer, WantedTimers
 from center_svc.domain.trip_facts import TripKey
 from center_svc.tables import sla_timer as table
 from center_svc.tables import trip_fact
@@ -32,18 +32,34 @@ class Missed:
     hospital_version: int
 
     @property
-    def is_running(self) -> bool:
-        return self.cleared_at is None and self.breached_at is None
+    def is_news(self) -> bool:
+        """Tell whether nobody was told yet: it has not happened, or happened too late."""
+        is_late = self.cleared_at is None or self.cleared_at > self.due_at
+        return self.breached_at is None and is_late
 
 
 _KEY = ("hospital_id", "transport_request_id")
 _OF_TRIP = tuple(table.c[name] == bindparam(name) for name in _KEY)
 _LAST = UUID(int=2**128 - 1)
 _OPEN = table.c.cleared_at.is_(None)
-_STARTED: DateTime = DateTime(timezone=True)
+_MOMENT: DateTime = DateTime(timezone=True)
+_AT = bindparam("at", type_=_MOMENT)
+# The earliest of what clears it counts, whichever of the two streams is heard first.
+_EARLIER = or_(_OPEN, table.c.cleared_at > _AT)
+# An answer to what was asked before is none to what is asked now.
+_SINCE = or_(table.c.started_at.is_(None), table.c.started_at <= _AT)
+# What was missed stays so, though it is expected again before both silos were heard. EMS alone may
+# yet say that these two happened in time: of them, the last expectation is the one that counts.
+_RESTARTS = or_(
+    _OPEN,
+    table.c.cleared_at <= table.c.due_at,
+    table.c.breached_at.is_not(None),
+    table.c.kind == SlaKind.FIRST_BID,
+    table.c.kind == SlaKind.CANCELLATION_ANSWER,
+)
 
 _EXPECT = insert(table).values(
-    {name: bindparam(name) for name in (*_KEY, "kind", "due_at", "cleared_at")}
+    {name: bindparam(name) for name in (*_KEY, "kind", "started_at", "due_at", "cleared_at")}
 )
 EXPECT = compiled(
     _EXPECT.on_conflict_do_update(
@@ -51,51 +67,51 @@ EXPECT = compiled(
         set_={
             "due_at": _EXPECT.excluded.due_at,
             "cleared_at": case(
-                (
-                    table.c.cleared_at >= bindparam("started_at", type_=_STARTED),
-                    table.c.cleared_at,
-                ),
+                (table.c.cleared_at >= _EXPECT.excluded.started_at, table.c.cleared_at),
                 else_=_EXPECT.excluded.cleared_at,
             ),
+            "started_at": _EXPECT.excluded.started_at,
         },
+        where=_RESTARTS,
     )
 )
-# The earliest of what clears it counts, whichever of the two streams is heard first.
 CLEAR = compiled(
     update(table)
-    .where(
-        *_OF_TRIP,
-        table.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
-        or_(_OPEN, table.c.cleared_at > bindparam("at")),
-    )
-    .values(cleared_at=bindparam("at"))
+    .where(*_OF_TRIP, table.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))), _EARLIER)
+    .values(cleared_at=_AT)
 )
 _ANSWER = insert(table).values(
-    {name: bindparam(name) for name in (*_KEY, "kind")}
-    | {"due_at": bindparam("at"), "cleared_at": bindparam("at")}
+    {name: bindparam(name) for name in (*_KEY, "kind")} | {"due_at": _AT, "cleared_at": _AT}
 )
 ANSWER = compiled(
     _ANSWER.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_={"cleared_at": _ANSWER.excluded.cleared_at},
-        where=_OPEN,
+        where=and_(_EARLIER, _SINCE),
     )
 )
 RESCHEDULE = compiled(
     update(table).where(same_key(table), _OPEN).values(due_at=bindparam("due_at"))
 )
-_RUNS_OUT = (_OPEN, table.c.breached_at.is_(None), table.c.due_at < bindparam("before_at"))
-DUE = compiled(
-    select(table.c.hospital_id, table.c.transport_request_id, table.c.kind, table.c.due_at)
-    .where(*_RUNS_OUT)
-    .order_by(table.c.due_at)
-    .limit(bindparam("fetch")),
+# Two indexes, each of few rows: what still runs, and what was cleared too late and is news.
+DUE: Statement[tuple[UUID, UUID, SlaKind, datetime]] = written(
+    """
+    SELECT hospital_id, transport_request_id, kind, due_at FROM sla_timer
+     WHERE cleared_at IS NULL AND breached_at IS NULL AND due_at < %(before_at)s
+    UNION ALL
+    SELECT hospital_id, transport_request_id, kind, due_at FROM sla_timer
+     WHERE cleared_at > due_at AND breached_at IS NULL
+       AND due_at >= %(news_since)s AND due_at < %(before_at)s
+    ORDER BY due_at LIMIT %(fetch)s
+    """,
     into=lambda hospital_id, trip_id, kind, due_at: (hospital_id, trip_id, SlaKind(kind), due_at),
 )
+# Who was chosen after it was due is not to blame.
+_TO_BLAME = case((trip_fact.c.awarded_at <= table.c.due_at, trip_fact.c.agency_id))
 LOCK_FREE = compiled(
     select(
-        *table.c,
-        trip_fact.c.agency_id,
+        *(each for each in table.c if each.key != "started_at"),
+        _TO_BLAME.label("agency_id"),
         trip_fact.c.hospital_version,
     )
     .join(
@@ -138,7 +154,10 @@ BREACH = compiled(update(table).where(same_key(table)).values(breached_at=bindpa
 async def expect(
     uow: UnitOfWork, key: TripKey, expected: Expectation, cleared_at: datetime | None = None
 ) -> None:
-    """Start a timer, or start it again; an answer since ``started_at`` has cleared it already."""
+    """Start a timer, or start it again; an answer since ``started_at`` has cleared it already.
+
+    One that was cleared too late, and is yet to be announced, is left as it is.
+    """
     await uow.execute(EXPECT, **columns(key), **columns(expected), cleared_at=cleared_at)
 
 
@@ -148,7 +167,10 @@ async def clear(uow: UnitOfWork, key: TripKey, kinds: Sequence[SlaKind], at: dat
 
 
 async def answer(uow: UnitOfWork, key: TripKey, kind: SlaKind, at: datetime) -> None:
-    """Stop a timer that the other stream may only start later."""
+    """Stop a timer that the other stream may only start later.
+
+    One that was started after ``at`` runs on: another question was answered.
+    """
     await uow.execute(ANSWER, **columns(key), kind=kind, at=at)
 
 
@@ -169,8 +191,11 @@ async def list_newest(
 async def list_due(
     rows: Rows, *, before_at: datetime, fetch: int
 ) -> list[tuple[UUID, UUID, SlaKind, datetime]]:
-    """Return what ran out ``before_at``, the oldest first: hospital, trip, kind, due time."""
-    return await rows.all(DUE, before_at=before_at, fetch=fetch)
+    """Return what ran out ``before_at``, the oldest first: hospital, trip, kind, due time.
+
+    What happened after all is listed while it is news.
+    """
+    return await rows.all(DUE, before_at=before_at, news_since=before_at - NEWS, fetch=fetch)
 
 
 async def lock_free(

@@ -79,6 +79,7 @@ unit_interval_fact = Table(
 )
 
 _RUNNING = "cleared_at IS NULL AND breached_at IS NULL"
+_LATE = "cleared_at > due_at AND breached_at IS NULL"
 sla_timer = Table(
     "sla_timer",
     metadata,
@@ -88,7 +89,9 @@ sla_timer = Table(
     column("due_at"),
     column("cleared_at", optional=True),
     column("breached_at", optional=True),
+    column("started_at", optional=True),  # since when it is expected, this time
     Index("sla_timer_due", "due_at", postgresql_where=text(_RUNNING)),
+    Index("sla_timer_late", "due_at", postgresql_where=text(_LATE)),
     Index("sla_timer_trip", "transport_request_id", "kind"),
 )
 

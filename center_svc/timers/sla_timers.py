@@ -25,6 +25,9 @@ Level = tuple[UUID, UUID, SlaKind]  # of which hospital's which trip, and what
 class SlaSweep:
     """Breaches timers that ran out before the moment up to which both silos have been heard.
 
+    Nobody else does, also when what a timer waits for is heard to have happened too late: until
+    then the other silo may say that it happened in time.
+
     While one is away, or its history is caught up with, what seems to be missing may have been
     announced long ago. The processes of this silo share what they heard: one may follow the
     hospital, and another EMS. ``heard`` is set when there is news of that.
@@ -69,14 +72,15 @@ class SlaSweep:
             }
 
     async def react(self, uow: UnitOfWork, due: Due[Level], clock: Clock) -> Outcome:
-        """Announce that a level was missed, if it still runs and ran out when it was due.
+        """Announce that a level was missed, if it ran out when it was due and nobody knows.
 
-        Whoever moves it on moves its row, which is held here: what was heard is no part of that.
+        It may have happened since, too late. Whoever moves it on moves its row, which is held
+        here: what was heard is no part of that.
         """
         missed = await sla_timers.lock_free(uow, *due.key)
         if missed is None:
             return Outcome.BUSY
-        if not missed.is_running or missed.due_at > due.at:
+        if not missed.is_news or missed.due_at > due.at:
             return Outcome.MOVED_ON
         await sla_timers.breach(uow, missed, clock())
         uow.emit(messages.announcement(_breached(missed)))

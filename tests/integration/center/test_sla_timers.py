@@ -8,13 +8,12 @@ Run: ``python -m pytest tests/integration/center/test_sla_timers.py``; needs Pos
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import grpc
-import psycopg
 import pytest
 from medport.center.v1 import analytics_pb2 as pb
 from medport.common.v1 import vocabulary_pb2 as words
@@ -22,15 +21,21 @@ from medport.ems.events.v1 import assignments_pb2 as jobs
 from medport.hospital.events.v1 import transport_requests_pb2 as trips
 
 from center_svc.domain.sla_timers import SlaKind
-from center_svc.timers.sla_timers import SlaSweep
 from chassis.clock import timestamp
 from chassis.unit_of_work import Database
 from tests.support.center_events import NOON, Story, apply, database_on
 from tests.support.center_silo import Center, Metadata, center, refusal
-from tests.support.databases import superuser_of
-from tests.support.reacting import turn
+from tests.support.levels import (
+    Tell,
+    announced,
+    asked_to_cancel,
+    awarded,
+    confirmed,
+    look,
+    on_the_way,
+    requested,
+)
 
-Tell = Callable[[Story], None]
 EN_ROUTE, AT_PICKUP = words.TRIP_STATUS_EN_ROUTE, words.TRIP_STATUS_AT_PICKUP
 
 
@@ -38,32 +43,6 @@ EN_ROUTE, AT_PICKUP = words.TRIP_STATUS_EN_ROUTE, words.TRIP_STATUS_AT_PICKUP
 async def database(center_database: str) -> AsyncIterator[Database]:
     async with database_on(center_database) as opened:
         yield opened
-
-
-def requested(story: Story) -> None:
-    story.requested()
-
-
-def awarded(story: Story) -> None:
-    story.requested()
-    story.bid(4)
-    story.awarded(6)
-
-
-def confirmed(story: Story) -> None:
-    awarded(story)
-    story.confirmed(6.5)
-
-
-def on_the_way(story: Story) -> None:
-    confirmed(story)
-    story.progressed(12, EN_ROUTE)
-
-
-def asked_to_cancel(story: Story) -> None:
-    on_the_way(story)
-    story.progressed(14, AT_PICKUP)
-    story.hospital(15, trips.CancellationRequested(award_token=str(uuid4())))
 
 
 def refused(story: Story) -> None:
@@ -91,21 +70,6 @@ KINDS: dict[SlaKind, tuple[Tell, float, list[Tell]]] = {
     SlaKind.ARRIVED_PICKUP: (on_the_way, 120, [lambda s: s.progressed(119, AT_PICKUP)]),
     SlaKind.CANCELLATION_ANSWER: (asked_to_cancel, 16, [refused, lambda s: s.cancelled(15.9)]),
 }
-
-
-async def look(database: Database, story: Story, minute: float) -> None:
-    """Look as a process that has just started would, everything being heard up to a minute."""
-    sweep, until = SlaSweep(), story.at(minute)
-    for silo in ("hospital", "ems"):
-        sweep.bookmarked(silo)(until)
-    await turn(sweep, database, until)
-
-
-def announced(dsn: str, story: Story) -> list[str]:
-    query = "SELECT subject FROM outbox WHERE subject LIKE %s ORDER BY id"
-    with psycopg.connect(superuser_of(dsn), autocommit=True) as admin:
-        found = admin.execute(query, [f"sla_timers/{story.trip_id}/%"])
-        return [row[0].rpartition("/")[2] for row in found]
 
 
 async def test_each_kind_is_missed_once_and_never_when_it_was_met(

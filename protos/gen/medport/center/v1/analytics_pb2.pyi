@@ -158,7 +158,7 @@ class _SlaStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaState.Val
     SLA_STATE_RUNNING: _SlaState.ValueType  # 1
     """Neither met nor missed yet."""
     SLA_STATE_CLEARED: _SlaState.ValueType  # 2
-    """Met in time, or not needed any more."""
+    """Met, or not needed any more, in time."""
     SLA_STATE_BREACHED: _SlaState.ValueType  # 3
     """Missed, whether or not it happened later."""
 
@@ -170,7 +170,7 @@ SLA_STATE_UNSPECIFIED: SlaState.ValueType  # 0
 SLA_STATE_RUNNING: SlaState.ValueType  # 1
 """Neither met nor missed yet."""
 SLA_STATE_CLEARED: SlaState.ValueType  # 2
-"""Met in time, or not needed any more."""
+"""Met, or not needed any more, in time."""
 SLA_STATE_BREACHED: SlaState.ValueType  # 3
 """Missed, whether or not it happened later."""
 Global___SlaState: _TypeAlias = SlaState  # noqa: Y015
@@ -279,7 +279,7 @@ class SlaTimer(_message.Message):
 
     @_builtins.property
     def breach_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was found missing; absent: it was not. It is announced once, as SlaBreached."""
+        """When it was found missing or late; absent: it was not. It is announced once, as SlaBreached."""
 
     def __init__(
         self,

@@ -101,7 +101,7 @@ class SlaBreached(_message.Message):
     kind: Global___SlaKind.ValueType
     """What was missed."""
     agency_id: _builtins.str
-    """The agency that should have acted; empty when none was chosen."""
+    """The agency that should have acted; empty when none was chosen by then, or it was let go since."""
     @_builtins.property
     def trip(self) -> Global___TripRef:
         """The trip."""
