@@ -93,12 +93,22 @@ class Expectation:
 def requested(
     requested_at: datetime, offer_expires_at: datetime, latest_pickup_at: datetime
 ) -> list[Expectation]:
-    """Expect a first bid within half the response window, and an arrival before the last pickup."""
-    half = requested_at + (offer_expires_at - requested_at) / 2
+    """Expect a first bid in time, and an arrival before the last pickup."""
     return [
-        Expectation(kind=SlaKind.FIRST_BID, started_at=requested_at, due_at=half),
+        offered(requested_at, offer_expires_at),
         Expectation(kind=SlaKind.ARRIVED_PICKUP, started_at=requested_at, due_at=latest_pickup_at),
     ]
+
+
+def offered(at: datetime, offer_expires_at: datetime) -> Expectation:
+    """Expect a first bid within half the response window, which begins ``at``.
+
+    A trip that is open again has a new window, with a verdict of its own: only bids since count,
+    not those that still stand. A trip's first miss is announced, and no other. Its row shows the
+    window that runs: one that had not been found missed by then is not judged any more.
+    """
+    half = at + (offer_expires_at - at) / 2
+    return Expectation(kind=SlaKind.FIRST_BID, started_at=at, due_at=half)
 
 
 def awarded(at: datetime) -> Expectation:

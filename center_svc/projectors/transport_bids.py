@@ -7,7 +7,6 @@ from uuid import UUID
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import transport_bids_pb2 as pb
 
-from center_svc.domain.sla_timers import SlaKind
 from center_svc.messages import facts
 from center_svc.repositories import bid_facts, sla_timers, trip_facts
 from chassis.clock import instant
@@ -38,4 +37,4 @@ async def project(uow: UnitOfWork, event: Received) -> None:
 async def _count_first(uow: UnitOfWork, submitted: pb.BidSubmitted, position: int) -> None:
     key, at = facts.trip_key(submitted.trip), instant(submitted.bid.submit_time)
     if await trip_facts.apply(uow, trip_facts.BID, key, position, at=at):
-        await sla_timers.clear(uow, key, [SlaKind.FIRST_BID], at)
+        await sla_timers.bid(uow, key, at)

@@ -14,7 +14,7 @@ from center_svc.domain import sla_timers as levels
 from center_svc.domain.sla_timers import CLEARED_BY, SlaKind
 from center_svc.domain.trip_facts import REACHED
 from center_svc.messages import facts
-from center_svc.repositories import sla_timers, trip_facts
+from center_svc.repositories import bid_facts, sla_timers, trip_facts
 from chassis.clock import instant
 from chassis.projection import Received
 from chassis.sql import columns
@@ -51,8 +51,7 @@ class Trip:
             case pb.TransportRequestAwarded():
                 await self._awarded(payload)
             case pb.TransportRequestReopened():
-                if await self._apply(trip_facts.REOPEN):
-                    await self._clear(TripStatus.PENDING, self._at)
+                await self._reopened(payload)
             case pb.TransportRequestProgressed():
                 await self._progressed(payload)
             case pb.CancellationRequested():
@@ -88,8 +87,19 @@ class Trip:
     async def _updated(self, payload: pb.TransportRequestUpdated) -> None:
         need = facts.trip_need(payload.need)
         if await self._apply(trip_facts.CHANGE, **columns(need)):
-            due_at = instant(payload.need.latest_pickup_time)
-            await sla_timers.reschedule(self._uow, self._key, SlaKind.ARRIVED_PICKUP, due_at)
+            await self._reschedule(SlaKind.ARRIVED_PICKUP, instant(payload.need.latest_pickup_time))
+            if (offered_at := await sla_timers.offered_at(self._uow, self._key)) is not None:
+                bid = levels.offered(offered_at, instant(payload.offer_expire_time))
+                await self._reschedule(bid.kind, bid.due_at)
+
+    async def _reopened(self, payload: pb.TransportRequestReopened) -> None:
+        if not await self._apply(trip_facts.REOPEN):
+            return
+        await self._clear(TripStatus.PENDING, self._at)
+        await sla_timers.resume(self._uow, self._key)
+        first_bid_at = await bid_facts.first_at(self._uow, self._key, self._at)
+        expected = levels.offered(self._at, instant(payload.offer_expire_time))
+        await self._expect(expected, cleared_at=first_bid_at)
 
     async def _awarded(self, payload: pb.TransportRequestAwarded) -> None:
         agency_id = UUID(payload.agency_id)
@@ -128,6 +138,9 @@ class Trip:
         self, expected: levels.Expectation, cleared_at: datetime | None = None
     ) -> None:
         await sla_timers.expect(self._uow, self._key, expected, cleared_at)
+
+    async def _reschedule(self, kind: SlaKind, due_at: datetime) -> None:
+        await sla_timers.reschedule(self._uow, self._key, kind, due_at, at=self._at)
 
     async def _clear(self, status: TripStatus, at: datetime) -> None:
         """Stop what the status leaves nothing to wait for; it was reached ``at``.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.bid_facts import BidFact
+from center_svc.domain.trip_facts import TripKey
 from center_svc.repositories import stale_buckets
 from center_svc.tables import bid_fact as table
 from chassis.sql import columns, compiled, same_key
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import BidStatus
 
 _NEWER = table.c.bid_version < bindparam("bid_version")
@@ -28,6 +30,15 @@ CLOSE = compiled(
     .where(same_key(table), _NEWER)
     .values(status=bindparam("status"), bid_version=bindparam("bid_version"))
 )
+_OLDEST = func.min(table.c.submitted_at)
+FIRST = compiled(
+    select(_OLDEST).where(
+        table.c.hospital_id == bindparam("hospital_id"),
+        table.c.transport_request_id == bindparam("transport_request_id"),
+        table.c.submitted_at >= bindparam("since"),
+    ),
+    into=lambda at: at,
+)
 
 
 async def put(uow: UnitOfWork, bid: BidFact) -> None:
@@ -41,3 +52,9 @@ async def close(
 ) -> None:
     """Note how a bid ended, or that it won."""
     await uow.execute(CLOSE, agency_id=agency_id, bid_id=bid_id, status=status, bid_version=version)
+
+
+async def first_at(rows: Rows, key: TripKey, since: datetime) -> datetime | None:
+    """Return when the first bid on a trip since a moment was made, as far as EMS was heard."""
+    at: datetime | None = await rows.optional(FIRST, **columns(key), since=since)
+    return at

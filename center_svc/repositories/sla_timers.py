@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, and_, any_, bindparam, case, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.sla_timers import NEWS, Expectation, SlaKind, SlaTimer, WantedTimers
@@ -40,6 +53,7 @@ class Missed:
 
 _KEY = ("hospital_id", "transport_request_id")
 _OF_TRIP = tuple(table.c[name] == bindparam(name) for name in _KEY)
+_TRIP = and_(*(trip_fact.c[name] == table.c[name] for name in _KEY))
 _LAST = UUID(int=2**128 - 1)
 _OPEN = table.c.cleared_at.is_(None)
 _MOMENT: DateTime = DateTime(timezone=True)
@@ -90,8 +104,32 @@ ANSWER = compiled(
         where=and_(_EARLIER, _SINCE),
     )
 )
+# A bid that another window was offered to is none to the one that runs.
+BID = compiled(
+    update(table)
+    .where(*_OF_TRIP, table.c.kind == SlaKind.FIRST_BID, _EARLIER, _SINCE)
+    .values(cleared_at=_AT)
+)
+RESUME = compiled(
+    update(table)
+    .where(
+        *_OF_TRIP,
+        table.c.kind == SlaKind.ARRIVED_PICKUP,
+        or_(table.c.cleared_at <= table.c.due_at, table.c.breached_at.is_not(None)),
+    )
+    .values(cleared_at=null())
+)
+# What ran out before was missed, and what happened before is not late by what is asked now.
 RESCHEDULE = compiled(
-    update(table).where(same_key(table), _OPEN).values(due_at=bindparam("due_at"))
+    update(table)
+    .where(same_key(table), table.c.due_at > _AT)
+    .values(due_at=func.greatest(bindparam("due_at", type_=_MOMENT), _AT))
+)
+OFFERED = compiled(
+    select(func.coalesce(table.c.started_at, trip_fact.c.requested_at))
+    .join(trip_fact, _TRIP)
+    .where(*_OF_TRIP, table.c.kind == SlaKind.FIRST_BID),
+    into=lambda at: at,
 )
 # Two indexes, each of few rows: what still runs, and what was cleared too late and is news.
 DUE: Statement[tuple[UUID, UUID, SlaKind, datetime]] = written(
@@ -114,11 +152,7 @@ LOCK_FREE = compiled(
         _TO_BLAME.label("agency_id"),
         trip_fact.c.hospital_version,
     )
-    .join(
-        trip_fact,
-        (trip_fact.c.hospital_id == table.c.hospital_id)
-        & (trip_fact.c.transport_request_id == table.c.transport_request_id),
-    )
+    .join(trip_fact, _TRIP)
     .where(same_key(table))
     .with_for_update(of=table, skip_locked=True),
     into=Missed,
@@ -174,8 +208,26 @@ async def answer(uow: UnitOfWork, key: TripKey, kind: SlaKind, at: datetime) -> 
     await uow.execute(ANSWER, **columns(key), kind=kind, at=at)
 
 
-async def reschedule(uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datetime) -> None:
-    await uow.execute(RESCHEDULE, **columns(key), kind=kind, due_at=due_at)
+async def bid(uow: UnitOfWork, key: TripKey, at: datetime) -> None:
+    """Stop waiting for a first bid, unless what is waited for is one of a later window."""
+    await uow.execute(BID, **columns(key), at=at)
+
+
+async def resume(uow: UnitOfWork, key: TripKey) -> None:
+    """Wait for the arrival again: the unit that came has gone, or is another agency's."""
+    await uow.execute(RESUME, **columns(key))
+
+
+async def reschedule(
+    uow: UnitOfWork, key: TripKey, kind: SlaKind, due_at: datetime, *, at: datetime
+) -> None:
+    """Move a timer that had not run out ``at``, to no earlier moment than that."""
+    await uow.execute(RESCHEDULE, **columns(key), kind=kind, due_at=due_at, at=at)
+
+
+async def offered_at(rows: Rows, key: TripKey) -> datetime | None:
+    """Return when the window began in which a first bid is expected; None: none ever was."""
+    return await rows.optional(OFFERED, **columns(key))
 
 
 async def list_newest(

@@ -181,9 +181,25 @@ class Story:
         done = trips.TransportRequestCompleted(agency_id=str(self.agency_id), times=times)
         self.hospital(minute, done)
 
+    def updated(self, minute: float, latest_pickup: float) -> None:
+        """Change the latest pickup, and with it the end of the offer."""
+        need = trips.TripNeed(
+            transport_level=words.TRANSPORT_LEVEL_ALS,
+            priority=words.PRIORITY_HIGH,
+            origin_facility_id=str(uuid4()),
+            destination_facility_id=str(uuid4()),
+            latest_pickup_time=timestamp(self.at(latest_pickup)),
+        )
+        until = timestamp(self.at(min(latest_pickup, 30)))
+        self.hospital(minute, trips.TransportRequestUpdated(need=need, offer_expire_time=until))
+
+    def reopened(self, minute: float) -> None:
+        until = timestamp(self.at(minute + 30))
+        self.hospital(minute, trips.TransportRequestReopened(offer_expire_time=until))
+
     def dropped(self, minute: float) -> None:
         self.ems(minute, jobs.TripDropped(job=self.job, reason="BREAKDOWN"))
-        self.hospital(minute, trips.TransportRequestReopened())
+        self.reopened(minute)
 
     def cancelled(self, minute: float) -> None:
         called_off = trips.TransportRequestCancelled(
@@ -213,4 +229,23 @@ def a_dropped_and_cancelled_trip(**known: Any) -> Story:
     story.confirmed(4)
     story.dropped(10)
     story.cancelled(12)
+    return story
+
+
+def a_trip_carried_by_the_second_agency(**known: Any) -> Story:
+    """Tell of a trip whose first agency bids in time, is chosen late, and drops it at the door."""
+    story = Story(**known)
+    story.requested()
+    story.bid(14)
+    story.awarded(16)
+    story.confirmed(16.5)
+    story.progressed(18, words.TRIP_STATUS_EN_ROUTE)
+    story.progressed(19, words.TRIP_STATUS_AT_PICKUP)
+    story.dropped(20)
+    story.agency_id, story.bid_id = uuid4(), uuid4()
+    story.bid(30)
+    story.awarded(31)
+    story.confirmed(31.5)
+    story.progressed(38, words.TRIP_STATUS_EN_ROUTE)
+    story.completed(90)
     return story

@@ -29,6 +29,7 @@ from tests.support.center_events import (
     Story,
     a_completed_trip,
     a_dropped_and_cancelled_trip,
+    a_trip_carried_by_the_second_agency,
     apply,
     database_on,
 )
@@ -121,6 +122,7 @@ async def test_events_that_come_twice_change_nothing(silo: Center) -> None:
 @pytest.mark.parametrize("seed", range(12))
 async def test_nothing_orders_the_two_silos(silo: Center, seed: int) -> None:
     events = [*a_completed_trip().sent, *a_dropped_and_cancelled_trip(first_position=100).sent]
+    events += a_trip_carried_by_the_second_agency(first_position=200).sent
     async with database_on(silo.dsn) as database:
         await apply(database, events)
         in_order = facts(silo)

@@ -70,7 +70,7 @@ LATE: dict[SlaKind, tuple[Tell, float, list[Tell]]] = {
         7,
         [
             lambda s: s.confirmed(8),
-            lambda s: s.hospital(8, trips.TransportRequestReopened()),
+            lambda s: s.reopened(8),
             lambda s: s.cancelled(8),
         ],
     ),
@@ -170,7 +170,7 @@ async def test_a_level_missed_while_ems_was_away_stays_missed_when_it_starts_aga
 ) -> None:
     story = Story()
     awarded(story)
-    story.hospital(9, trips.TransportRequestReopened())
+    story.reopened(9)
     other = Story(trip_id=story.trip_id, hospital_id=story.hospital_id, _version=10)
     other.awarded(10)  # another agency, which answers at once
     other.progressed(10.1, words.TRIP_STATUS_ACCEPTED)
@@ -189,7 +189,7 @@ async def test_an_answer_to_an_older_question_is_none_to_the_next(
     yes_it_is = jobs.CancellationConfirmed(job=story.job)
     story.ems(15.5, yes_it_is)
     answer = story.sent[-1]
-    story.hospital(15.6, trips.TransportRequestReopened())
+    story.reopened(15.6)
     story.awarded(20)
     story.confirmed(20.5)
     story.hospital(21, trips.CancellationRequested())

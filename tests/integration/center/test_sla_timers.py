@@ -18,7 +18,6 @@ import pytest
 from medport.center.v1 import analytics_pb2 as pb
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import assignments_pb2 as jobs
-from medport.hospital.events.v1 import transport_requests_pb2 as trips
 
 from center_svc.domain.sla_timers import SlaKind
 from chassis.clock import timestamp
@@ -58,7 +57,7 @@ KINDS: dict[SlaKind, tuple[Tell, float, list[Tell]]] = {
         7,
         [
             lambda s: s.confirmed(6.9),
-            lambda s: s.hospital(6.9, trips.TransportRequestReopened()),
+            lambda s: s.reopened(6.9),
             lambda s: s.cancelled(6.9),
         ],
     ),
@@ -109,7 +108,7 @@ async def test_a_level_that_starts_again_is_announced_no_second_time(
     await apply(database, story.sent)
     await look(database, story, 8)
     story.sent.clear()
-    story.hospital(9, trips.TransportRequestReopened())
+    story.reopened(9)
     story.awarded(10)
     await apply(database, story.sent)
     await look(database, story, 12)
