@@ -122,6 +122,7 @@ def followings(sweep: SlaSweep) -> list[Following]:
             projects=[
                 hospitals.project,
                 transport_requests.project,
+                transport_requests.keep_incident,
                 audit_entries.project,
             ],
             turn=trip_facts.turn,

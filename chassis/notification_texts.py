@@ -149,6 +149,20 @@ OCCASIONS: Mapping[str, Occasion] = {
         " still has to travel, ask for the transport again.",
         *_BOTH,
     ),
+    "trip_conflict": _occasion(
+        "trip_number conflict_kind",
+        "Trip {{trip_number}} needs a look",
+        "What the agency reports of trip {{trip_number}} does not fit what the hospital decided:"
+        " {{conflict_kind}}. Hospital and agency have to agree where the patient is.",
+        *_BOTH,
+    ),
+    "trip_incident": _occasion(
+        "transport_request_id conflict_kind",
+        "A hospital and an agency disagree about a trip",
+        "What the agency reports of trip {{transport_request_id}} does not fit what the hospital"
+        " decided: {{conflict_kind}}. The audit log names both: look for TripConflictDetected.",
+        *_BOTH,
+    ),
     "trip_awarded": _occasion(
         "trip_number",
         "Trip {{trip_number}} is yours",

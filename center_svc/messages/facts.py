@@ -10,6 +10,7 @@ from uuid import UUID
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from medport.common.v1 import vocabulary_pb2 as words
+from medport.common.v1.event_log_pb2 import EventMetadata
 from medport.ems.events.v1 import assignments_pb2, transport_bids_pb2
 from medport.ems.events.v1 import audit_entries_pb2 as ems_audit
 from medport.hospital.events.v1 import audit_entries_pb2 as hospital_audit
@@ -106,6 +107,31 @@ def audit_entry(
         occurred_at=instant(event.occur_time),
         ip_address=ip_address(event.ip_address) if event.ip_address else None,
         request_id=_id(event.request_id),
+    )
+
+
+def conflict_kind(event: trips.TripConflictDetected) -> str:
+    return trips.TripConflictKind.Name(event.kind).removeprefix("TRIP_CONFLICT_KIND_")
+
+
+def incident(event: trips.TripConflictDetected, metadata: EventMetadata) -> AuditEntry:
+    """Return what is kept of a conflict: in the chain of the silo that detected it."""
+    changes = {"conflict_kind": conflict_kind(event), "agency_id": event.agency_id}
+    return AuditEntry(
+        id=UUID(metadata.id),
+        source_silo=Silo.HOSPITAL,
+        organization_id=UUID(event.trip.hospital_id),
+        user_id=None,
+        actor_kind=ActorKind.SYSTEM,
+        action="TripConflictDetected",
+        entity_type="transport_request",
+        entity_id=UUID(event.trip.transport_request_id),
+        changes=changes,
+        outcome=AuditOutcome.ALLOWED,
+        reason=None,
+        occurred_at=instant(metadata.time),
+        ip_address=None,
+        request_id=None,
     )
 
 

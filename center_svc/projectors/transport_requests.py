@@ -1,4 +1,4 @@
-"""Follows the hospital's trips, and folds them into facts and service levels."""
+"""Follows the hospital's trips: folds them into facts and service levels, and keeps incidents."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from center_svc.domain import sla_timers as levels
 from center_svc.domain.sla_timers import CLEARED_BY, SlaKind
 from center_svc.domain.trip_facts import REACHED
 from center_svc.messages import facts
-from center_svc.repositories import bid_facts, sla_timers, trip_facts
-from chassis.clock import instant
+from center_svc.repositories import (
+    audit_log,
+    bid_facts,
+    notifications,
+    sla_timers,
+    trip_facts,
+)
+from chassis.clock import instant, utc_now
+from chassis.notification_rows import Notice
 from chassis.projection import Received
 from chassis.sql import columns
 from chassis.unit_of_work import UnitOfWork
@@ -31,6 +38,23 @@ async def project(uow: UnitOfWork, event: Received) -> None:
     payload: Any = event.payload
     trip = Trip(uow, payload.trip, event.metadata.subject_version, instant(event.metadata.time))
     await trip.fold(payload)
+
+
+async def keep_incident(uow: UnitOfWork, event: Received) -> None:
+    """Keep what does not fit between the silos, and tell administrators; a repeat does nothing."""
+    if not isinstance(event.payload, pb.TripConflictDetected):
+        return
+    told = Notice(
+        template_name="trip_incident",
+        variables={
+            "transport_request_id": event.payload.trip.transport_request_id,
+            "conflict_kind": facts.conflict_kind(event.payload).replace("_", " ").lower(),
+        },
+        source_event_id=UUID(event.metadata.id),
+    )
+    recipients = await notifications.administrators(uow)
+    await notifications.rows.queue(uow, told, tenant=None, recipients=recipients, at=utc_now())
+    await audit_log.add(uow, facts.incident(event.payload, event.metadata))
 
 
 class Trip:

@@ -123,3 +123,9 @@ def facility(event: facilities_pb2.FacilityChanged) -> Facility:
         is_active=given.is_active,
         facility_version=given.facility_version,
     )
+
+
+def conflict_kind(event: transport_requests_pb2.TripConflictDetected) -> str:
+    """Say in words for users what does not fit."""
+    kind = transport_requests_pb2.TripConflictKind.Name(event.kind)
+    return kind.removeprefix("TRIP_CONFLICT_KIND_").replace("_", " ").lower()

@@ -36,6 +36,8 @@ async def project(uow: UnitOfWork, event: Received, clock: Clock) -> None:
         case hospital.TransportRequestCompleted() as completed:
             if trip := await offered_trips.lock_older(uow, *_version(completed.trip)):
                 await offered_trips.save(uow, replace(trip, state=OfferState.CLOSED))
+        case hospital.TripConflictDetected() as conflict:
+            await _warn(uow, conflict, event)
 
 
 def _version(trip: hospital.TripRef) -> tuple[UUID, UUID, int]:
@@ -89,3 +91,12 @@ async def _end(uow: UnitOfWork, event: Ended, status: BidStatus, clock: Clock) -
         return
     await offered_trips.save(uow, trip.without_award(OfferState.CLOSED))
     announce(uow, await awards.close(uow, trip.transport_request_id, status, clock()))
+
+
+async def _warn(uow: UnitOfWork, conflict: hospital.TripConflictDetected, event: Received) -> None:
+    """Tell the agency that what it reports does not fit: people have to look at it."""
+    hospital_id, id, _ = _version(conflict.trip)
+    trip = await offered_trips.find(uow, hospital_id, id)
+    if trip is not None:
+        told = {"conflict_kind": hospital_events.conflict_kind(conflict)}
+        await notices.tell(uow, trip, UUID(conflict.agency_id), "trip_conflict", event, **told)

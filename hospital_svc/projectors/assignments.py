@@ -17,6 +17,7 @@ from hospital_svc import decisions, notices, trip_plans
 from hospital_svc.domain import awards as awarding
 from hospital_svc.domain import cancellations, trip_progress
 from hospital_svc.domain.awards import Award
+from hospital_svc.domain.events import TripConflictDetected
 from hospital_svc.domain.transport_requests import Actor, Decision, Step, TransportRequest
 from hospital_svc.messages import jobs as messages
 from hospital_svc.repositories import (
@@ -53,6 +54,7 @@ async def project(uow: UnitOfWork, event: Received) -> None:
     if decision is not None:
         await decisions.write(uow, decision)
         await _tell(uow, decision.trip, award, event)
+        await _warn(uow, decision, event)
     await _follow(uow, heard, event.payload)
 
 
@@ -131,3 +133,14 @@ async def _tell(uow: UnitOfWork, trip: TransportRequest, award: Award, event: Re
             return
     agency_name = await notifications.agency_name(uow, award.agency_id)
     await notices.tell(uow, trip, template_name, UUID(event.metadata.id), agency_name=agency_name)
+
+
+async def _warn(uow: UnitOfWork, decision: Decision, event: Received) -> None:
+    """Tell the hospital of news that do not fit what it decided: people have to look at it."""
+    for each in decision.events:
+        if isinstance(each, TripConflictDetected):
+            told = {"conflict_kind": each.kind.replace("_", " ").lower()}
+            source = UUID(event.metadata.id)
+            await notices.tell(
+                uow, decision.trip, "trip_conflict", source, with_admins=True, **told
+            )

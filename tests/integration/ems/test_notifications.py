@@ -13,6 +13,7 @@ from medport.common.v1 import notifications_pb2 as common
 from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.v1 import notifications_pb2 as pb
 from medport.ems.v1 import notifications_pb2_grpc as rpc
+from medport.hospital.events.v1 import transport_requests_pb2 as hospital
 
 from chassis.clock import timestamp
 from tests.support.ems_silo import Agency, EmsSilo, Metadata
@@ -96,3 +97,21 @@ async def test_the_agency_that_should_have_acted_hears_of_it_once(silo: EmsSilo)
     await silo.hear(breached, nobody)
     [late] = await told(swift.agency)
     assert (late.template_name, late.variables["sla_kind"]) == ("sla_breached", "en route")
+
+
+async def test_the_agency_whose_news_do_not_fit_hears_of_it_once(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    rival = await silo.agency("Rival")
+    await swift.offer()
+    conflict = hospital.TripConflictDetected(
+        trip=hospital.TripRef(
+            hospital_id=swift.trip.hospital_id, transport_request_id=swift.trip.id
+        ),
+        agency_id=str(swift.agency.id),
+        kind=hospital.TRIP_CONFLICT_KIND_NEWS_AFTER_END,
+    )
+    await silo.hear(conflict)
+    [told_of] = await told(swift.agency)
+    assert told_of.template_name == "trip_conflict"
+    assert told_of.variables["conflict_kind"] == "news after end"
+    assert await told(rival) == []

@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.message import Message
 from medport.center.events.v1 import sla_timers_pb2 as center
 from medport.common.v1 import notifications_pb2 as common
+from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1 import assignments_pb2 as ems
 from medport.hospital.v1 import notifications_pb2 as pb
 from medport.hospital.v1 import notifications_pb2_grpc as rpc
@@ -112,6 +113,21 @@ async def test_who_asked_and_the_administrators_hear_that_nobody_took_a_trip(mer
         assert not any(phi in str(told) for phi in PHI)
 
 
+async def test_the_hospital_hears_of_news_that_do_not_fit(mercy: Ward) -> None:
+    trip, id = await mercy.accepted(), uuid4()
+    await mercy.silo.hear(ems.TripDropped(job=mercy.job(trip), reason="BREAKDOWN"))
+    aboard = mercy.advance(trip, words.JOB_STATUS_IN_TRANSIT)
+    for _ in range(2):
+        await mercy.silo.hear(aboard, event_id=id)
+    for caller in (mercy.staff, mercy.admin):
+        told, *before = await Reader(mercy, caller).list()
+        assert told.template_name == "trip_conflict"
+        assert "trip_conflict" not in [each.template_name for each in before]
+        assert trip.trip_number in told.content
+        assert "stale award aboard" in told.content
+        assert not any(phi in str(told) for phi in PHI)
+
+
 async def test_what_was_read_stays_read_and_is_ones_own(mercy: Ward) -> None:
     trip = await mercy.create()
     await mercy.silo.hear(breached(trip), breached(trip))
@@ -149,11 +165,11 @@ async def test_a_watch_tells_what_comes_and_what_is_read(mercy: Ward) -> None:
 async def test_operators_words_are_shown_and_ours_where_theirs_do_not_fit(mercy: Ward) -> None:
     trip, own = await mercy.create(), Reader(mercy, mercy.staff)
     await mercy.silo.hear(breached(trip))
-    words = (
+    theirs = (
         "INSERT INTO notification_template_copy (template_name, template_type, content, variables,"
         " is_active, version) VALUES ('sla_breached', 'IN_APP', %s, '{}', true, 1)"
     )
-    mercy.silo.sql(words, "Zu spät: {{trip_number}}")
+    mercy.silo.sql(theirs, "Zu spät: {{trip_number}}")
     assert (await own.list())[0].content == f"Zu spät: {trip.trip_number}"
     mercy.silo.sql("UPDATE notification_template_copy SET content = '{{weather}}'")
     assert "missed the service level" in (await own.list())[0].content

@@ -85,7 +85,7 @@ class AuditLog(_message.Message):
     actor_kind: _vocabulary_pb2.ActorKind.ValueType
     """What kind of actor."""
     action: _builtins.str
-    """The command, such as RegisterService."""
+    """The command, such as RegisterService, or what happened: TripConflictDetected."""
     entity_type: _builtins.str
     """What it was done to, such as service_registry."""
     entity_id: _builtins.str
@@ -222,7 +222,7 @@ class AuditLogFilter(_message.Message):
 
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Commands, such as RegisterService."""
+        """Commands, such as RegisterService, or what happened: TripConflictDetected."""
 
     @_builtins.property
     def occur_time(self) -> _interval_pb2.Interval:
