@@ -2,7 +2,10 @@
 
     python protos/check.py [BASE]     BASE: the commit whose consumers must not break
 
-Exits 1 with what is wrong. A base without a contract, or none at all, has nobody to break.
+Without one it is what had landed before this commit: where it left ``origin/main`` or ``main``;
+on that branch itself the parent, or where nobody pulls from, the newest tag before. Exits 1 with
+what is wrong, and where there is nothing to compare with: only the first commit of all, and a base
+that has no contract, have nobody to break.
 """
 
 from __future__ import annotations
@@ -25,20 +28,47 @@ def generated(protos: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, protos / "generate.py", *arguments], check=True)
 
 
-def image_of(commit: str, work: Path) -> Path | None:
+def git(*arguments: str) -> str:
+    """Return what git says, or nothing when it refuses."""
+    command = ["git", "-C", ROOT, *arguments]
+    asked = subprocess.run(command, capture_output=True, check=False, text=True)
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def commit(name: str) -> str:
+    return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+
+
+def base_of(named: str) -> str | None:
+    """Return the commit to compare with; ``None`` says that nothing came before this one."""
+    if found := commit(named) if named else landed():
+        return found
+    if named:
+        sys.exit(f"{named} is no commit here: fetch it, or name another: make contract BASE=...")
+    if git("rev-parse", "--is-shallow-repository") == "false" and commit("HEAD"):
+        return None
+    sys.exit("no earlier commit here: git fetch --unshallow, or name one: make contract BASE=...")
+
+
+def landed() -> str:
+    """Return the last commit before ``HEAD`` that others may have built on."""
+    main = next(filter(commit, ("origin/main", "main")), "HEAD")
+    left = git("merge-base", "HEAD", main)
+    if left != commit("HEAD"):
+        return left
+    # Of a branch that nobody pulls from, others have the releases.
+    released = git("describe", "--tags", "--abbrev=0", "HEAD~1") if main == "main" else ""
+    return commit(released or "HEAD~1")
+
+
+def image_of(base: str, work: Path) -> Path | None:
     """Return the descriptor set of an older contract, made by that contract's own program."""
-    archive = subprocess.run(
-        ["git", "-C", ROOT, "archive", commit, "protos"],  # noqa: S607 - whichever git is used
-        capture_output=True,
-        check=False,
-    )
-    if archive.returncode:
+    if not git("ls-tree", base, "protos/generate.py"):
         return None
     work.mkdir()
-    unpack = ["tar", "-x", "-C", work]
-    subprocess.run(unpack, input=archive.stdout, check=True)
-    if not (work / "protos" / "generate.py").exists():
-        return None
+    archive = ["git", "-C", ROOT, "archive", base, "protos"]
+    packed = subprocess.run(archive, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", work], input=packed.stdout, check=True)  # noqa: S607 - any
     generated(work / "protos", "--image")
     return work / "build" / "medport.binpb"
 
@@ -106,17 +136,23 @@ def differing(ours: Path, fresh: Path, names: set[str]) -> list[str]:
     return sorted([*different, *missing])
 
 
+def compared(base: str | None, work: Path) -> bool:
+    """Say what breaks whoever built on ``base``, and whether anything does."""
+    image = image_of(base, work) if base else None
+    if image is None:
+        sys.stdout.write(f"{base or 'the first commit'}: no earlier contract, nobody to break\n")
+        return False
+    wrong = breaks(image)
+    for grant in narrowed(image):
+        wrong = True
+        sys.stdout.write(f"who could call it cannot any more (role scope permission): {grant}\n")
+    return wrong
+
+
 def main(arguments: list[str]) -> int:
-    wrong = False
+    base = base_of(arguments[0] if arguments else "")
     with tempfile.TemporaryDirectory() as scratch:
-        base = image_of(arguments[0], Path(scratch) / "base") if arguments else None
-        if base is not None:
-            wrong = breaks(base)
-            for grant in narrowed(base):
-                wrong = True
-                sys.stdout.write(
-                    f"who could call it cannot any more (role scope permission): {grant}\n"
-                )
+        wrong = compared(base, Path(scratch) / "base")
         if names := stale(Path(scratch) / "fresh"):
             wrong = True
             sys.stdout.write("protos/gen is not what the contract generates: make proto\n")
