@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from document import Options
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 ROOT = Path(__file__).resolve().parent.parent
 BUF = Path(sys.executable).parent / "buf"
+ANYBODY = "anybody, without a token"
 
 
 def generated(protos: Path, *arguments: str) -> None:
@@ -86,6 +88,7 @@ def narrowed(base: Path) -> list[str]:
     return sorted(
         f"{method}: {grant}"
         for method in before.keys() & now.keys()
+        if ANYBODY not in now[method]
         for grant in before[method] - now[method]
     )
 
@@ -95,15 +98,24 @@ def grants(image: Path) -> dict[str, set[str]]:
     read = FileDescriptorSet.FromString(image.read_bytes())
     options = Options(read)
     return {
-        f"{file.package}.{service.name}.{method.name}": {
-            f"{role} {grant.scope} {grant.permission}"
-            for grant in options.of(method.options)["access"].grants
-            for role in grant.roles
-        }
+        f"{file.package}.{service.name}.{method.name}": callers(
+            options.of(method.options).get("access")
+        )
         for file in read.file
         if file.name.startswith("medport/")
         for service in file.service
         for method in service.method
+    }
+
+
+def callers(rule: Any) -> set[str]:
+    """Return whom a rule names; a method without one, which ``document.py`` refuses, has none."""
+    if rule is None:
+        return set()
+    if rule.anonymous:
+        return {ANYBODY}
+    return {
+        f"{role} {grant.scope} {grant.permission}" for grant in rule.grants for role in grant.roles
     }
 
 

@@ -161,3 +161,16 @@ def test_a_shallow_clone_says_what_to_fetch(repository: Repository) -> None:
     status, said = repository.clone("--depth", "1").base()
     assert (status, said.count("\n")) == (1, 0)
     assert "git fetch --unshallow" in said
+
+
+def test_whoever_anybody_was_may_not_be_asked_for_a_token(repository: Repository) -> None:
+    repository.commit()
+    closed = "grants: {roles: [ROLE_EMS_CREW], scope: SCOPE_SELF}"
+    repository.commit(GATE.replace("anonymous: true", closed))
+    assert repository.generate() == (0, "")
+    status, said = repository.check()
+    assert status == 1
+    assert said.endswith("medport.gate.v1.GateService.OpenGate: anybody, without a token")
+    repository.commit()
+    assert repository.generate() == (0, "")
+    assert repository.check() == (0, "")
