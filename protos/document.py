@@ -106,6 +106,9 @@ class Page:
             asked, answered = self.link(method.input_type), self.link(method.output_type)
             yield f"- {kind(method)}: {asked} → {answered}"
             options = self.options.of(method.options)
+            if "access" not in options:
+                name = f"{self.file.package}.{service.name}.{method.name}"
+                sys.exit(f"{name} has no access rule: say who may call it")
             yield f"- {REPEATS[options.get('idempotency_level', 0)]}"
             yield from (f"- {line}" for line in who(options["access"]))
             yield ""

@@ -56,13 +56,20 @@ def drop_orphans() -> None:
             path.unlink()
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> None:
     BUILD.mkdir(exist_ok=True)
-    chosen = [argument for argument in sys.argv[1:] if argument != "--image"]
-    if "--image" not in sys.argv:
+    chosen = [argument for argument in arguments if argument != "--image"]
+    if "--image" not in arguments:
         code(chosen)
         drop_orphans()
     if not chosen:
         image()
-        if "--image" not in sys.argv:
+        if "--image" not in arguments:
             subprocess.run([sys.executable, PROTOS / "document.py"], check=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)  # it has said what is wrong

@@ -174,3 +174,14 @@ def test_whoever_anybody_was_may_not_be_asked_for_a_token(repository: Repository
     repository.commit()
     assert repository.generate() == (0, "")
     assert repository.check() == (0, "")
+
+
+def test_a_method_without_an_access_rule_is_named(repository: Repository) -> None:
+    unruled = GATE.replace("    option (medport.common.v1.access) = {anonymous: true};\n", "")
+    repository.commit(GATE)
+    repository.commit(unruled.replace('import "medport/common/v1/access.proto";\n\n', ""))
+    named = "medport.gate.v1.GateService.OpenGate has no access rule: say who may call it"
+    assert repository.generate() == (1, named)
+    status, said = repository.check()
+    assert (status, said.splitlines()[-1]) == (1, named)
+    assert "Traceback" not in said
