@@ -63,11 +63,14 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
         agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
         rows, given = self._database.read(agency_id), request.filter
         states = words.names_of(AvailableTripState, pb.AvailableTripState, given.states)
+        states = states or [AvailableTripState.OPEN]
+        if given.priorities:  # what is gone hides its own, so that no filter may tell it
+            states = [each for each in states if each != AvailableTripState.UNAVAILABLE]
         found = await available_trips.list_newest(
             rows,
             agency_id,
             at=self._clock(),
-            states=states or [AvailableTripState.OPEN],
+            states=states,
             levels=words.any_of(TransportLevel, vocabulary_pb2.TransportLevel, given.levels),
             priorities=words.any_of(Priority, vocabulary_pb2.Priority, given.priorities),
             before=_place(page.after) if page.after else TOP,

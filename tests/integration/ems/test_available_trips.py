@@ -212,6 +212,25 @@ async def test_a_changed_trip_is_matched_anew(silo: EmsSilo) -> None:
     assert trip.material_version == 2
 
 
+async def test_what_hides_its_priority_is_not_found_by_it(silo: EmsSilo) -> None:
+    swift = await run(silo)
+    await swift.offer()
+    await silo.hear(swift.trip.cancelled())
+    carried = Run(swift.agency)
+    await carried.won()
+    states = [trips.AVAILABLE_TRIP_STATE_UNAVAILABLE, trips.AVAILABLE_TRIP_STATE_WON]
+
+    async def found(**asked: Any) -> list[str]:
+        given = trips.AvailableTripFilter(states=states, **asked)
+        request = trips.ListAvailableTripsRequest(agency_id=str(swift.agency.id), filter=given)
+        answer = await silo.trips.ListAvailableTrips(request, metadata=swift.agency.dispatcher)
+        return [each.id for each in answer.available_trips]
+
+    assert await found() == [carried.trip.id, swift.trip.id]
+    assert await found(levels=[words.TRANSPORT_LEVEL_ALS]) == [carried.trip.id, swift.trip.id]
+    assert await found(priorities=words.Priority.values()[1:]) == [carried.trip.id]
+
+
 async def test_a_watch_shows_what_is_open_then_every_change(silo: EmsSilo) -> None:
     swift = await run(silo)
     await swift.offer()

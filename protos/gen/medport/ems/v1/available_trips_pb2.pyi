@@ -285,7 +285,7 @@ class AvailableTripFilter(_message.Message):
 
     @_builtins.property
     def priorities(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Priority.ValueType]:
-        """Any of these."""
+        """Any of these; a trip that is UNAVAILABLE shows none, and is left out."""
 
     def __init__(
         self,
