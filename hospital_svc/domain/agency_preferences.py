@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -30,6 +31,12 @@ class Shown:
 
     preference: AgencyPreference
     agency_name: str | None
+
+
+def order_etag(known: Iterable[AgencyPreference]) -> str:
+    """Return the version of an order, given all of its preferences: who is asked, and when."""
+    places = sorted((each.id.hex, each.preference_order) for each in known)
+    return hashlib.sha256(repr(places).encode()).hexdigest()[:32]
 
 
 def reordered(

@@ -15,7 +15,7 @@ from chassis.field_masks import masked, refuse_missing
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from hospital_svc import audit
-from hospital_svc.domain.agency_preferences import AgencyPreference, reordered
+from hospital_svc.domain.agency_preferences import AgencyPreference, order_etag, reordered
 from hospital_svc.messages import agency_preferences as messages
 from hospital_svc.repositories import agency_directory, agency_preferences
 
@@ -39,14 +39,19 @@ class AgencyPreferenceServicer(rpc.AgencyPreferenceServiceServicer):
         self, request: pb.ListAgencyPreferencesRequest, context: object
     ) -> pb.ListAgencyPreferencesResponse:
         hospital_id, page = auth.tenant(request.hospital_id), self._paging.page(request)
+        rows = self._database.read(hospital_id)
+        # Before the page: one that is older than its rows refuses too much, a newer one too little.
+        etag = order_etag(
+            each.preference for each in await agency_preferences.show_all(rows, hospital_id)
+        )
         found = await agency_preferences.list_in_order(
-            self._database.read(hospital_id), hospital_id, after=page.after, fetch=page.fetch
+            rows, hospital_id, after=page.after, fetch=page.fetch
         )
         shown, token = page.cut(
             found, lambda each: [each.preference.preference_order, each.preference.id]
         )
         return pb.ListAgencyPreferencesResponse(
-            agency_preferences=map(messages.preference, shown), next_page_token=token
+            agency_preferences=map(messages.preference, shown), next_page_token=token, etag=etag
         )
 
     async def CreateAgencyPreference(
@@ -100,13 +105,20 @@ class AgencyPreferenceServicer(rpc.AgencyPreferenceServiceServicer):
         async with self._database.begin(hospital_id) as uow:
             named = {id for wave in waves for id in wave}
             known = await agency_preferences.lock_all(uow, hospital_id, named)
+            if request.etag not in {"", order_etag(known)}:
+                raise EtagMismatch
             changed = reordered(known, waves, at)
             for each in changed:
                 await agency_preferences.save(uow, each)
             ids_ = [str(each.id) for each in changed]
             await audit.note(uow, hospital_id, NOUN, None, at=at, changed=ids_)
-            shown = map(messages.preference, await agency_preferences.show_all(uow, hospital_id))
-            return uow.answered(pb.ReorderAgencyPreferencesResponse(agency_preferences=shown))
+            shown = await agency_preferences.show_all(uow, hospital_id)
+            return uow.answered(
+                pb.ReorderAgencyPreferencesResponse(
+                    agency_preferences=map(messages.preference, shown),
+                    etag=order_etag(each.preference for each in shown),
+                )
+            )
 
     async def ListAgencyDirectory(
         self, request: pb.ListAgencyDirectoryRequest, context: object

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from medport.hospital.v1 import agency_preferences_pb2 as pb
 
-from tests.support.hospital_silo import refused
+from tests.support.hospital_silo import Metadata, refused
 from tests.support.hospital_trips import Ward, an_agency
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -141,3 +141,32 @@ async def test_preferences_are_put_in_order_all_at_once(mercy: Ward) -> None:
     assert twice.code is grpc.StatusCode.INVALID_ARGUMENT
     absent = await refused(reorder([third.id, first.id, second.id], [str(uuid4())]))
     assert absent.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_two_who_put_them_in_order_do_not_overwrite_each_other(mercy: Ward) -> None:
+    first, second = await prefer(mercy, uuid4(), 0), await prefer(mercy, uuid4(), 1)
+    other_admin = await mercy.silo.login("ADMIN")
+
+    async def read(**asked: Any) -> str:
+        request = pb.ListAgencyPreferencesRequest(hospital_id=mercy.hospital_id, **asked)
+        answer = await mercy.silo.preferences.ListAgencyPreferences(request, metadata=mercy.admin)
+        return str(answer.etag)
+
+    def reorder(by: Metadata, etag: str, *ids: str) -> Any:
+        request = pb.ReorderAgencyPreferencesRequest(
+            hospital_id=mercy.hospital_id,
+            waves=[pb.AgencyPreferenceWave(agency_preference_ids=[id]) for id in ids],
+            etag=etag,
+            request_id=str(uuid4()),
+        )
+        return mercy.silo.preferences.ReorderAgencyPreferences(request, metadata=by)
+
+    etag = await read(page_size=1)
+    changed = await reorder(other_admin, etag, second.id, first.id)
+    late = await refused(reorder(mercy.admin, etag, first.id, second.id))
+
+    assert (late.code, late.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
+    assert await read() == changed.etag != etag
+    await prefer(mercy, uuid4(), 2)
+    late = await refused(reorder(mercy.admin, changed.etag, first.id, second.id))
+    assert late.reason == "ETAG_MISMATCH"

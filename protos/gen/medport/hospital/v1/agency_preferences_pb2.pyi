@@ -234,8 +234,13 @@ class ListAgencyPreferencesResponse(_message.Message):
 
     AGENCY_PREFERENCES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Asks for the next page; empty on the last."""
+    etag: _builtins.str
+    """Opaque version of the whole order, for ReorderAgencyPreferences; of several pages take the
+    first one's.
+    """
     @_builtins.property
     def agency_preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___HospitalAgencyPreference]:
         """In their order."""
@@ -245,10 +250,11 @@ class ListAgencyPreferencesResponse(_message.Message):
         *,
         agency_preferences: _abc.Iterable[Global___HospitalAgencyPreference] | None = ...,
         next_page_token: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preferences", b"agency_preferences", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preferences", b"agency_preferences", "etag", b"etag", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,10 +470,13 @@ class ReorderAgencyPreferencesRequest(_message.Message):
     HOSPITAL_ID_FIELD_NUMBER: _builtins.int
     WAVES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     hospital_id: _builtins.str
     """The hospital: the caller's own."""
     request_id: _builtins.str
     """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
+    etag: _builtins.str
+    """The etag of the order that the caller read; empty skips the check."""
     @_builtins.property
     def waves(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyPreferenceWave]:
         """Who is asked first, who next; each preference stands in one of them."""
@@ -478,10 +487,11 @@ class ReorderAgencyPreferencesRequest(_message.Message):
         hospital_id: _builtins.str = ...,
         waves: _abc.Iterable[Global___AgencyPreferenceWave] | None = ...,
         request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "request_id", b"request_id", "waves", b"waves"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hospital_id", b"hospital_id", "request_id", b"request_id", "waves", b"waves"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,6 +504,9 @@ class ReorderAgencyPreferencesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_PREFERENCES_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """Opaque version of the order, for the next ReorderAgencyPreferences."""
     @_builtins.property
     def agency_preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___HospitalAgencyPreference]:
         """All of them, in their order."""
@@ -502,10 +515,11 @@ class ReorderAgencyPreferencesResponse(_message.Message):
         self,
         *,
         agency_preferences: _abc.Iterable[Global___HospitalAgencyPreference] | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preferences", b"agency_preferences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_preferences", b"agency_preferences", "etag", b"etag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

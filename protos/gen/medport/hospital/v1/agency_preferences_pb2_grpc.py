@@ -129,7 +129,8 @@ class AgencyPreferenceServiceServicer:
         keep their waves.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
-        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out; ABORTED `ETAG_MISMATCH`
+        when somebody else has changed the order that the caller read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

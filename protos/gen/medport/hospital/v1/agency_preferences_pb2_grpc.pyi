@@ -66,7 +66,8 @@ class AgencyPreferenceServiceStub:
     keep their waves.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
-    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out; ABORTED `ETAG_MISMATCH`
+    when somebody else has changed the order that the caller read.
     """
     ListAgencyDirectory: _grpc.UnaryUnaryMultiCallable[_agency_preferences_pb2.ListAgencyDirectoryRequest, _agency_preferences_pb2.ListAgencyDirectoryResponse]
     """Lists every agency that the EMS silo has announced, by id.
@@ -112,7 +113,8 @@ class AgencyPreferenceServiceAsyncStub(AgencyPreferenceServiceStub):
     keep their waves.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
-    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+    FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out; ABORTED `ETAG_MISMATCH`
+    when somebody else has changed the order that the caller read.
     """
     ListAgencyDirectory: _aio.UnaryUnaryMultiCallable[_agency_preferences_pb2.ListAgencyDirectoryRequest, _agency_preferences_pb2.ListAgencyDirectoryResponse]  # type: ignore[assignment]
     """Lists every agency that the EMS silo has announced, by id.
@@ -191,7 +193,8 @@ class AgencyPreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         keep their waves.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
-        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out.
+        FAILED_PRECONDITION `PREFERENCES_CHANGED` when one of them is left out; ABORTED `ETAG_MISMATCH`
+        when somebody else has changed the order that the caller read.
         """
 
     @_abc_1.abstractmethod
