@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/common/v1/event_log.proto\x12\x11medport.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\rEventMetadata\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsubject_version\x18\x06 \x01(\x03\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61usation_id\x18\x08 \x01(\t\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12,\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x1d.medport.common.v1.EventActor\"D\n\nEventActor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\xb4\x01\n\x0e\x45ventPlacement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x19\n\x11transaction_first\x18\x03 \x01(\x03\x12\x19\n\x11transaction_index\x18\x04 \x01(\x05\x12\x18\n\x10transaction_size\x18\x05 \x01(\x05\x12\x31\n\rrecorded_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x01\n\rStartPosition\x12\"\n\x0cresume_token\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x01H\x00\x12:\n\x06origin\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.StartOriginB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x12\x39\n\x13\x61\x66ter_recorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05start\"P\n\x0b\x45ventFilter\x12\x1e\n\x05types\x18\x01 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\x12!\n\x08subjects\x18\x02 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\"\x8c\x01\n\rEventLogState\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x04 \x01(\x03\x12\x12\n\nhead_token\x18\x05 \x01(\x0c\x12\x16\n\x0e\x65\x61rliest_token\x18\x06 \x01(\x0c\"V\n\x07\x42\x61\x63klog\x12\x11\n\tpositions\x18\x01 \x01(\x03\x12\x38\n\x14oldest_recorded_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\x07Started\x12\x33\n\tevent_log\x18\x01 \x01(\x0b\x32 .medport.common.v1.EventLogState\x12\x35\n\x12heartbeat_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07replica\x18\x03 \x01(\t\"m\n\x08\x42ookmark\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x08\x43\x61ughtUp\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\nFellBehind\x12\x15\n\rhead_position\x18\x01 \x01(\x03\"\"\n\x0bSnapshotEnd\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\"v\n\tStreamEnd\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".medport.common.v1.StreamEndReason\x12\x35\n\x12reconnect_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*z\n\x0bStartOrigin\x12\x1c\n\x18START_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15START_ORIGIN_EARLIEST\x10\x01\x12\x17\n\x13START_ORIGIN_LATEST\x10\x02\x12\x19\n\x15START_ORIGIN_SNAPSHOT\x10\x03*\x97\x01\n\x0fStreamEndReason\x12!\n\x1dSTREAM_END_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTREAM_END_REASON_DRAINING\x10\x01\x12\x1d\n\x19STREAM_END_REASON_MAX_AGE\x10\x02\x12\"\n\x1eSTREAM_END_REASON_HEAD_REACHED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/common/v1/event_log.proto\x12\x11medport.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\rEventMetadata\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsubject_version\x18\x06 \x01(\x03\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61usation_id\x18\x08 \x01(\t\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12,\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x1d.medport.common.v1.EventActor\"D\n\nEventActor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\xb4\x01\n\x0e\x45ventPlacement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x19\n\x11transaction_first\x18\x03 \x01(\x03\x12\x19\n\x11transaction_index\x18\x04 \x01(\x05\x12\x18\n\x10transaction_size\x18\x05 \x01(\x05\x12\x31\n\rrecorded_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\rStartPosition\x12&\n\x0cresume_token\x18\x01 \x01(\x0c\x42\x0e\xe2\x41\x01\x01\xbaH\x07z\x05\x10\x01\x18\x80\x01H\x00\x12>\n\x06origin\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.StartOriginB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x00\x12?\n\x13\x61\x66ter_recorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"X\n\x0b\x45ventFilter\x12\"\n\x05types\x18\x01 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\x12%\n\x08subjects\x18\x02 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\"\x8c\x01\n\rEventLogState\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x04 \x01(\x03\x12\x12\n\nhead_token\x18\x05 \x01(\x0c\x12\x16\n\x0e\x65\x61rliest_token\x18\x06 \x01(\x0c\"V\n\x07\x42\x61\x63klog\x12\x11\n\tpositions\x18\x01 \x01(\x03\x12\x38\n\x14oldest_recorded_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\x07Started\x12\x33\n\tevent_log\x18\x01 \x01(\x0b\x32 .medport.common.v1.EventLogState\x12\x35\n\x12heartbeat_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07replica\x18\x03 \x01(\t\"m\n\x08\x42ookmark\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x08\x43\x61ughtUp\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\nFellBehind\x12\x15\n\rhead_position\x18\x01 \x01(\x03\"\"\n\x0bSnapshotEnd\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\"v\n\tStreamEnd\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".medport.common.v1.StreamEndReason\x12\x35\n\x12reconnect_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*z\n\x0bStartOrigin\x12\x1c\n\x18START_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15START_ORIGIN_EARLIEST\x10\x01\x12\x17\n\x13START_ORIGIN_LATEST\x10\x02\x12\x19\n\x15START_ORIGIN_SNAPSHOT\x10\x03*\x97\x01\n\x0fStreamEndReason\x12!\n\x1dSTREAM_END_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTREAM_END_REASON_DRAINING\x10\x01\x12\x1d\n\x19STREAM_END_REASON_MAX_AGE\x10\x02\x12\"\n\x1eSTREAM_END_REASON_HEAD_REACHED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,41 +36,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.common.v1.event_log
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTPOSITION'].fields_by_name['resume_token']._loaded_options = None
-  _globals['_STARTPOSITION'].fields_by_name['resume_token']._serialized_options = b'\272H\007z\005\020\001\030\200\001'
+  _globals['_STARTPOSITION'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001\272H\007z\005\020\001\030\200\001'
   _globals['_STARTPOSITION'].fields_by_name['origin']._loaded_options = None
-  _globals['_STARTPOSITION'].fields_by_name['origin']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STARTPOSITION'].fields_by_name['origin']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_STARTPOSITION'].fields_by_name['after_recorded_time']._loaded_options = None
+  _globals['_STARTPOSITION'].fields_by_name['after_recorded_time']._serialized_options = b'\342A\001\001'
   _globals['_EVENTFILTER'].fields_by_name['types']._loaded_options = None
-  _globals['_EVENTFILTER'].fields_by_name['types']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\030\310\001'
+  _globals['_EVENTFILTER'].fields_by_name['types']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020d\"\005r\003\030\310\001'
   _globals['_EVENTFILTER'].fields_by_name['subjects']._loaded_options = None
-  _globals['_EVENTFILTER'].fields_by_name['subjects']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\030\310\001'
-  _globals['_STARTORIGIN']._serialized_start=1657
-  _globals['_STARTORIGIN']._serialized_end=1779
-  _globals['_STREAMENDREASON']._serialized_start=1782
-  _globals['_STREAMENDREASON']._serialized_end=1933
-  _globals['_EVENTMETADATA']._serialized_start=151
-  _globals['_EVENTMETADATA']._serialized_end=405
-  _globals['_EVENTACTOR']._serialized_start=407
-  _globals['_EVENTACTOR']._serialized_end=475
-  _globals['_EVENTPLACEMENT']._serialized_start=478
-  _globals['_EVENTPLACEMENT']._serialized_end=658
-  _globals['_STARTPOSITION']._serialized_start=661
-  _globals['_STARTPOSITION']._serialized_end=840
-  _globals['_EVENTFILTER']._serialized_start=842
-  _globals['_EVENTFILTER']._serialized_end=922
-  _globals['_EVENTLOGSTATE']._serialized_start=925
-  _globals['_EVENTLOGSTATE']._serialized_end=1065
-  _globals['_BACKLOG']._serialized_start=1067
-  _globals['_BACKLOG']._serialized_end=1153
-  _globals['_STARTED']._serialized_start=1156
-  _globals['_STARTED']._serialized_end=1290
-  _globals['_BOOKMARK']._serialized_start=1292
-  _globals['_BOOKMARK']._serialized_end=1401
-  _globals['_CAUGHTUP']._serialized_start=1403
-  _globals['_CAUGHTUP']._serialized_end=1462
-  _globals['_FELLBEHIND']._serialized_start=1464
-  _globals['_FELLBEHIND']._serialized_end=1499
-  _globals['_SNAPSHOTEND']._serialized_start=1501
-  _globals['_SNAPSHOTEND']._serialized_end=1535
-  _globals['_STREAMEND']._serialized_start=1537
-  _globals['_STREAMEND']._serialized_end=1655
+  _globals['_EVENTFILTER'].fields_by_name['subjects']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020d\"\005r\003\030\310\001'
+  _globals['_STARTORIGIN']._serialized_start=1712
+  _globals['_STARTORIGIN']._serialized_end=1834
+  _globals['_STREAMENDREASON']._serialized_start=1837
+  _globals['_STREAMENDREASON']._serialized_end=1988
+  _globals['_EVENTMETADATA']._serialized_start=184
+  _globals['_EVENTMETADATA']._serialized_end=438
+  _globals['_EVENTACTOR']._serialized_start=440
+  _globals['_EVENTACTOR']._serialized_end=508
+  _globals['_EVENTPLACEMENT']._serialized_start=511
+  _globals['_EVENTPLACEMENT']._serialized_end=691
+  _globals['_STARTPOSITION']._serialized_start=694
+  _globals['_STARTPOSITION']._serialized_end=887
+  _globals['_EVENTFILTER']._serialized_start=889
+  _globals['_EVENTFILTER']._serialized_end=977
+  _globals['_EVENTLOGSTATE']._serialized_start=980
+  _globals['_EVENTLOGSTATE']._serialized_end=1120
+  _globals['_BACKLOG']._serialized_start=1122
+  _globals['_BACKLOG']._serialized_end=1208
+  _globals['_STARTED']._serialized_start=1211
+  _globals['_STARTED']._serialized_end=1345
+  _globals['_BOOKMARK']._serialized_start=1347
+  _globals['_BOOKMARK']._serialized_end=1456
+  _globals['_CAUGHTUP']._serialized_start=1458
+  _globals['_CAUGHTUP']._serialized_end=1517
+  _globals['_FELLBEHIND']._serialized_start=1519
+  _globals['_FELLBEHIND']._serialized_end=1554
+  _globals['_SNAPSHOTEND']._serialized_start=1556
+  _globals['_SNAPSHOTEND']._serialized_end=1590
+  _globals['_STREAMEND']._serialized_start=1592
+  _globals['_STREAMEND']._serialized_end=1710
 # @@protoc_insertion_point(module_scope)

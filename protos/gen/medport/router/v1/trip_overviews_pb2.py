@@ -33,13 +33,31 @@ from medport.hospital.v1 import transport_requests_pb2 as medport_dot_hospital_d
 from medport.router.v1 import gateway_pb2 as medport_dot_router_dot_v1_dot_gateway__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&medport/router/v1/trip_overviews.proto\x12\x11medport.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a!medport/center/v1/analytics.proto\x1a\x1emedport/common/v1/access.proto\x1a medport/ems/v1/assignments.proto\x1a\x1amedport/ems/v1/units.proto\x1a\'medport/hospital/v1/received_bids.proto\x1a,medport/hospital/v1/transport_requests.proto\x1a\x1fmedport/router/v1/gateway.proto\"\xb3\x03\n\x0cTripOverview\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12@\n\x11transport_request\x18\x03 \x01(\x0b\x32%.medport.hospital.v1.TransportRequest\x12\x36\n\x0ctrip_history\x18\x04 \x03(\x0b\x32 .medport.hospital.v1.TripHistory\x12\x37\n\rreceived_bids\x18\x05 \x03(\x0b\x32 .medport.hospital.v1.ReceivedBid\x12\x38\n\rtrip_tracking\x18\x06 \x01(\x0b\x32!.medport.hospital.v1.TripTracking\x12.\n\nassignment\x18\x07 \x01(\x0b\x32\x1a.medport.ems.v1.Assignment\x12\"\n\x04unit\x18\x08 \x01(\x0b\x32\x14.medport.ems.v1.Unit\x12/\n\nsla_timers\x18\t \x03(\x0b\x32\x1b.medport.center.v1.SlaTimer\"g\n\x16GetTripOverviewRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x14transport_request_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x9a\x01\n\x17GetTripOverviewResponse\x12<\n\rtrip_overview\x18\x01 \x01(\x0b\x32\x1f.medport.router.v1.TripOverviewB\x04\xe2\x41\x01\x03\x12\x41\n\x10unanswered_silos\x18\x02 \x03(\x0b\x32!.medport.router.v1.UnansweredSiloB\x04\xe2\x41\x01\x03\"\x8f\x01\n\x18ListTripOverviewsRequest\x12%\n\x0forganization_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"\xbc\x01\n\x19ListTripOverviewsResponse\x12=\n\x0etrip_overviews\x18\x01 \x03(\x0b\x32\x1f.medport.router.v1.TripOverviewB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x41\n\x10unanswered_silos\x18\x03 \x03(\x0b\x32!.medport.router.v1.UnansweredSiloB\x04\xe2\x41\x01\x03\x32\xb3\x02\n\x13TripOverviewService\x12\x8d\x01\n\x0fGetTripOverview\x12).medport.router.v1.GetTripOverviewRequest\x1a*.medport.router.v1.GetTripOverviewResponse\"#\x90\x02\x01\xca\xd5\"\x1c\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x08\n\x04\x04\x05\x06\x07\x10\x04\x12\x05\n\x01\x08\x10\x06\x18\x01\x12\x8b\x01\n\x11ListTripOverviews\x12+.medport.router.v1.ListTripOverviewsRequest\x1a,.medport.router.v1.ListTripOverviewsResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\x0b\n\x07\x01\x02\x03\x04\x05\x06\x07\x10\x02\x12\x05\n\x01\x08\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&medport/router/v1/trip_overviews.proto\x12\x11medport.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a!medport/center/v1/analytics.proto\x1a\x1emedport/common/v1/access.proto\x1a medport/ems/v1/assignments.proto\x1a\x1amedport/ems/v1/units.proto\x1a\'medport/hospital/v1/received_bids.proto\x1a,medport/hospital/v1/transport_requests.proto\x1a\x1fmedport/router/v1/gateway.proto\"\xe9\x03\n\x0cTripOverview\x12\x19\n\x0bhospital_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\"\n\x14transport_request_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x46\n\x11transport_request\x18\x03 \x01(\x0b\x32%.medport.hospital.v1.TransportRequestB\x04\xe2\x41\x01\x03\x12<\n\x0ctrip_history\x18\x04 \x03(\x0b\x32 .medport.hospital.v1.TripHistoryB\x04\xe2\x41\x01\x03\x12=\n\rreceived_bids\x18\x05 \x03(\x0b\x32 .medport.hospital.v1.ReceivedBidB\x04\xe2\x41\x01\x03\x12>\n\rtrip_tracking\x18\x06 \x01(\x0b\x32!.medport.hospital.v1.TripTrackingB\x04\xe2\x41\x01\x03\x12\x34\n\nassignment\x18\x07 \x01(\x0b\x32\x1a.medport.ems.v1.AssignmentB\x04\xe2\x41\x01\x03\x12(\n\x04unit\x18\x08 \x01(\x0b\x32\x14.medport.ems.v1.UnitB\x04\xe2\x41\x01\x03\x12\x35\n\nsla_timers\x18\t \x03(\x0b\x32\x1b.medport.center.v1.SlaTimerB\x04\xe2\x41\x01\x03\"g\n\x16GetTripOverviewRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x14transport_request_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x9a\x01\n\x17GetTripOverviewResponse\x12<\n\rtrip_overview\x18\x01 \x01(\x0b\x32\x1f.medport.router.v1.TripOverviewB\x04\xe2\x41\x01\x03\x12\x41\n\x10unanswered_silos\x18\x02 \x03(\x0b\x32!.medport.router.v1.UnansweredSiloB\x04\xe2\x41\x01\x03\"\x8f\x01\n\x18ListTripOverviewsRequest\x12%\n\x0forganization_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12,\n\npage_token\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\"\xbc\x01\n\x19ListTripOverviewsResponse\x12=\n\x0etrip_overviews\x18\x01 \x03(\x0b\x32\x1f.medport.router.v1.TripOverviewB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x41\n\x10unanswered_silos\x18\x03 \x03(\x0b\x32!.medport.router.v1.UnansweredSiloB\x04\xe2\x41\x01\x03\x32\xb3\x02\n\x13TripOverviewService\x12\x8d\x01\n\x0fGetTripOverview\x12).medport.router.v1.GetTripOverviewRequest\x1a*.medport.router.v1.GetTripOverviewResponse\"#\x90\x02\x01\xca\xd5\"\x1c\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x08\n\x04\x04\x05\x06\x07\x10\x04\x12\x05\n\x01\x08\x10\x06\x18\x01\x12\x8b\x01\n\x11ListTripOverviews\x12+.medport.router.v1.ListTripOverviewsRequest\x1a,.medport.router.v1.ListTripOverviewsResponse\"\x1b\x90\x02\x01\xca\xd5\"\x14\x12\x0b\n\x07\x01\x02\x03\x04\x05\x06\x07\x10\x02\x12\x05\n\x01\x08\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.router.v1.trip_overviews_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['hospital_id']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['transport_request_id']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['transport_request_id']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['transport_request']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['transport_request']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['trip_history']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['trip_history']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['received_bids']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['received_bids']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['trip_tracking']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['trip_tracking']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['assignment']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['assignment']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['unit']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['unit']._serialized_options = b'\342A\001\003'
+  _globals['_TRIPOVERVIEW'].fields_by_name['sla_timers']._loaded_options = None
+  _globals['_TRIPOVERVIEW'].fields_by_name['sla_timers']._serialized_options = b'\342A\001\003'
   _globals['_GETTRIPOVERVIEWREQUEST'].fields_by_name['hospital_id']._loaded_options = None
   _globals['_GETTRIPOVERVIEWREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETTRIPOVERVIEWREQUEST'].fields_by_name['transport_request_id']._loaded_options = None
@@ -65,15 +83,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRIPOVERVIEWSERVICE'].methods_by_name['ListTripOverviews']._loaded_options = None
   _globals['_TRIPOVERVIEWSERVICE'].methods_by_name['ListTripOverviews']._serialized_options = b'\220\002\001\312\325\"\024\022\013\n\007\001\002\003\004\005\006\007\020\002\022\005\n\001\010\020\006'
   _globals['_TRIPOVERVIEW']._serialized_start=373
-  _globals['_TRIPOVERVIEW']._serialized_end=808
-  _globals['_GETTRIPOVERVIEWREQUEST']._serialized_start=810
-  _globals['_GETTRIPOVERVIEWREQUEST']._serialized_end=913
-  _globals['_GETTRIPOVERVIEWRESPONSE']._serialized_start=916
-  _globals['_GETTRIPOVERVIEWRESPONSE']._serialized_end=1070
-  _globals['_LISTTRIPOVERVIEWSREQUEST']._serialized_start=1073
-  _globals['_LISTTRIPOVERVIEWSREQUEST']._serialized_end=1216
-  _globals['_LISTTRIPOVERVIEWSRESPONSE']._serialized_start=1219
-  _globals['_LISTTRIPOVERVIEWSRESPONSE']._serialized_end=1407
-  _globals['_TRIPOVERVIEWSERVICE']._serialized_start=1410
-  _globals['_TRIPOVERVIEWSERVICE']._serialized_end=1717
+  _globals['_TRIPOVERVIEW']._serialized_end=862
+  _globals['_GETTRIPOVERVIEWREQUEST']._serialized_start=864
+  _globals['_GETTRIPOVERVIEWREQUEST']._serialized_end=967
+  _globals['_GETTRIPOVERVIEWRESPONSE']._serialized_start=970
+  _globals['_GETTRIPOVERVIEWRESPONSE']._serialized_end=1124
+  _globals['_LISTTRIPOVERVIEWSREQUEST']._serialized_start=1127
+  _globals['_LISTTRIPOVERVIEWSREQUEST']._serialized_end=1270
+  _globals['_LISTTRIPOVERVIEWSRESPONSE']._serialized_start=1273
+  _globals['_LISTTRIPOVERVIEWSRESPONSE']._serialized_end=1461
+  _globals['_TRIPOVERVIEWSERVICE']._serialized_start=1464
+  _globals['_TRIPOVERVIEWSERVICE']._serialized_end=1771
 # @@protoc_insertion_point(module_scope)
