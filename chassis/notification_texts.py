@@ -38,6 +38,15 @@ class DeliveryOutcome(StrEnum):
     UNREACHABLE = "UNREACHABLE"  # no server, or none that takes us
 
 
+class EmailDeliveryState(StrEnum):
+    """How far an e-mail has come."""
+
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    SUPPRESSED = "SUPPRESSED"
+
+
 class VariablesDiffer(Exception):
     """A text and the values given to it do not speak of the same things."""
 

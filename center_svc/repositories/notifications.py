@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from center_svc.domain.users import Role
 from center_svc.tables import center_user, metadata
+from chassis.email_delivery_rows import EmailDeliveryRows
 from chassis.mail_rows import MailRows
 from chassis.notification_rows import NotificationRows
 from chassis.sql import compiled
@@ -18,6 +19,7 @@ TEMPLATES = "notification_template"
 
 rows = NotificationRows(metadata, None, templates=TEMPLATES, settings="system_configuration")
 mail = MailRows(metadata, None, users="center_user", templates=TEMPLATES)
+deliveries = EmailDeliveryRows(metadata, None)
 
 ADMINISTRATORS = compiled(
     select(center_user.c.id).where(center_user.c.is_active, center_user.c.role == Role.ADMIN),

@@ -1,4 +1,4 @@
-"""NotificationService: shows users what they were told."""
+"""NotificationService: shows users what they were told, administrators what was mailed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from medport.center.v1 import notifications_pb2 as pb
 from medport.center.v1 import notifications_pb2_grpc as rpc
 from medport.common.v1.notifications_pb2 import Notification
 
-from center_svc.repositories.notifications import rows
+from center_svc.repositories.notifications import deliveries, rows
 from chassis.clock import Clock
+from chassis.email_deliveries import EmailDeliveries
 from chassis.notifications import Notifications
 from chassis.paging import Paging
 from chassis.row_watching import RowWatching
@@ -23,6 +24,7 @@ class NotificationServicer(rpc.NotificationServiceServicer):
     ) -> None:
         self._database = database
         self._notifications = Notifications(database, clock, paging, rows)
+        self._deliveries = EmailDeliveries(database, paging, deliveries)
         self._watching: RowWatching[pb.WatchNotificationsResponse, Notification] = RowWatching(
             pb.WatchNotificationsResponse, "notification", clock, draining
         )
@@ -47,3 +49,9 @@ class NotificationServicer(rpc.NotificationServiceServicer):
         look = self._notifications.looking(None)
         async for frame in self._watching.watch(look, request.resume_token):
             yield frame
+
+    async def ListEmailDeliveries(
+        self, request: pb.ListEmailDeliveriesRequest, context: object
+    ) -> pb.ListEmailDeliveriesResponse:
+        found, token = await self._deliveries.list_page(None, request)
+        return pb.ListEmailDeliveriesResponse(email_deliveries=found, next_page_token=token)

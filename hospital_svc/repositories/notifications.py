@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Boolean, and_, bindparam, or_, select
 
+from chassis.email_delivery_rows import EmailDeliveryRows
 from chassis.mail_rows import MailRows
 from chassis.notification_rows import NotificationRows
 from chassis.sql import compiled
@@ -23,6 +24,7 @@ TEMPLATES = "notification_template_copy"
 
 rows = NotificationRows(metadata, TENANT, templates=TEMPLATES, settings="system_configuration_copy")
 mail = MailRows(metadata, TENANT, users="hospital_user", templates=TEMPLATES)
+deliveries = EmailDeliveryRows(metadata, TENANT)
 
 WHOM = compiled(
     select(hospital_user.c.id).where(

@@ -1,4 +1,4 @@
-"""NotificationService: shows users what they were told."""
+"""NotificationService: shows users what they were told, administrators what was mailed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from medport.hospital.v1 import notifications_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
+from chassis.email_deliveries import EmailDeliveries
 from chassis.notifications import Notifications
 from chassis.paging import Paging
 from chassis.row_watching import RowWatching
 from chassis.unit_of_work import Database
-from hospital_svc.repositories.notifications import rows
+from hospital_svc.repositories.notifications import deliveries, rows
 
 
 class NotificationServicer(rpc.NotificationServiceServicer):
@@ -24,6 +25,7 @@ class NotificationServicer(rpc.NotificationServiceServicer):
     ) -> None:
         self._database = database
         self._notifications = Notifications(database, clock, paging, rows)
+        self._deliveries = EmailDeliveries(database, paging, deliveries)
         self._watching: RowWatching[pb.WatchNotificationsResponse, Notification] = RowWatching(
             pb.WatchNotificationsResponse, "notification", clock, draining
         )
@@ -50,3 +52,10 @@ class NotificationServicer(rpc.NotificationServiceServicer):
         look = self._notifications.looking(auth.tenant(request.hospital_id))
         async for frame in self._watching.watch(look, request.resume_token):
             yield frame
+
+    async def ListEmailDeliveries(
+        self, request: pb.ListEmailDeliveriesRequest, context: object
+    ) -> pb.ListEmailDeliveriesResponse:
+        tenant = auth.tenant(request.hospital_id)
+        found, token = await self._deliveries.list_page(tenant, request)
+        return pb.ListEmailDeliveriesResponse(email_deliveries=found, next_page_token=token)

@@ -52,7 +52,14 @@ SHARED = {enum.name: enum for file in package("medport.common.v1") for enum in e
 DOMAINS = [(silo, word) for silo in SILOS for word in _domain(silo)]
 
 
-@pytest.mark.parametrize("word", _words(vocabulary), ids=lambda word: word.__name__)
+WORDS = [
+    *_words(vocabulary),
+    notification_texts.DeliveryOutcome,
+    notification_texts.EmailDeliveryState,
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: word.__name__)
 def test_a_shared_word_is_the_contracts(word: type[StrEnum]) -> None:
     assert set(word) == _values(SHARED[word.__name__])
 
@@ -105,6 +112,12 @@ def test_a_check_that_lists_the_contracts_words_lists_all_of_them(silo: str) -> 
             own_list = any(listed == set(each) for each in _tuples())
             place = f"{table.name}.{column}"
             assert own_list or place in OWN, f"{place}: {listed}"
+
+
+@pytest.mark.parametrize("silo", SILOS)
+def test_a_notifications_state_is_an_e_mails_or_that_it_was_read(silo: str) -> None:
+    table = import_module(f"{silo}_svc.tables").metadata.tables["notification"]
+    assert _lists(table)["state"] == {*notification_texts.EmailDeliveryState, "READ"}
 
 
 def _tuples() -> list[tuple[str, ...]]:

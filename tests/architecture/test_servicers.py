@@ -22,7 +22,7 @@ WITHOUT_KEPT_ANSWERS = {"SessionService"}
 # The answer to everybody is empty, and the effect later: the token's id is the request's.
 ANSWERED_BEFORE = {"RequestPasswordReset"}
 # The chassis does it for the three silos, whose servicers only translate.
-SHARED = {"ListConsumers", "ListDeadLetters", "ListNotifications"}
+SHARED = {"ListConsumers", "ListDeadLetters", "ListEmailDeliveries", "ListNotifications"}
 UNPAGED = {"ListVerificationKeys"}  # a handful of keys, which a verifier needs whole
 
 

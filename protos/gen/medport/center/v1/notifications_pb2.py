@@ -29,7 +29,7 @@ from medport.common.v1 import event_log_pb2 as medport_dot_common_dot_v1_dot_eve
 from medport.common.v1 import notifications_pb2 as medport_dot_common_dot_v1_dot_notifications__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%medport/center/v1/notifications.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1emedport/common/v1/access.proto\x1a!medport/common/v1/event_log.proto\x1a%medport/common/v1/notifications.proto\"w\n\x18ListNotificationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x19\n\x0bonly_unread\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"x\n\x19ListNotificationsResponse\x12<\n\rnotifications\x18\x01 \x03(\x0b\x32\x1f.medport.common.v1.NotificationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"t\n\x1cMarkNotificationsReadRequest\x12\x32\n\x10notification_ids\x18\x01 \x03(\tB\x18\xe2\x41\x01\x02\xbaH\x11\x92\x01\x0e\x08\x01\x10\xf4\x03\x18\x01\"\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x1f\n\x1dMarkNotificationsReadResponse\"?\n\x19WatchNotificationsRequest\x12\"\n\x0cresume_token\x18\x01 \x01(\x0c\x42\x0c\xe2\x41\x01\x01\xbaH\x05z\x03\x18\x80\x01\"\x98\x02\n\x1aWatchNotificationsResponse\x12\x37\n\x0cnotification\x18\x01 \x01(\x0b\x32\x1f.medport.common.v1.NotificationH\x00\x12\x36\n\x0csnapshot_end\x18\x02 \x01(\x0b\x32\x1e.medport.common.v1.SnapshotEndH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.medport.common.v1.BookmarkH\x00\x12\x32\n\nstream_end\x18\x04 \x01(\x0b\x32\x1c.medport.common.v1.StreamEndH\x00\x12\x1a\n\x0cresume_token\x18\r \x01(\x0c\x42\x04\xe2\x41\x01\x03\x42\x07\n\x05\x66rame2\xab\x03\n\x13NotificationService\x12\x7f\n\x11ListNotifications\x12+.medport.center.v1.ListNotificationsRequest\x1a,.medport.center.v1.ListNotificationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x12\x8b\x01\n\x15MarkNotificationsRead\x12/.medport.center.v1.MarkNotificationsReadRequest\x1a\x30.medport.center.v1.MarkNotificationsReadResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x12\x84\x01\n\x12WatchNotifications\x12,.medport.center.v1.WatchNotificationsRequest\x1a-.medport.center.v1.WatchNotificationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%medport/center/v1/notifications.proto\x12\x11medport.center.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1emedport/common/v1/access.proto\x1a!medport/common/v1/event_log.proto\x1a%medport/common/v1/notifications.proto\"w\n\x18ListNotificationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x19\n\x0bonly_unread\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"x\n\x19ListNotificationsResponse\x12<\n\rnotifications\x18\x01 \x03(\x0b\x32\x1f.medport.common.v1.NotificationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"t\n\x1cMarkNotificationsReadRequest\x12\x32\n\x10notification_ids\x18\x01 \x03(\tB\x18\xe2\x41\x01\x02\xbaH\x11\x92\x01\x0e\x08\x01\x10\xf4\x03\x18\x01\"\x05r\x03\xb0\x01\x01\x12 \n\nrequest_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x1f\n\x1dMarkNotificationsReadResponse\"?\n\x19WatchNotificationsRequest\x12\"\n\x0cresume_token\x18\x01 \x01(\x0c\x42\x0c\xe2\x41\x01\x01\xbaH\x05z\x03\x18\x80\x01\"\x98\x02\n\x1aWatchNotificationsResponse\x12\x37\n\x0cnotification\x18\x01 \x01(\x0b\x32\x1f.medport.common.v1.NotificationH\x00\x12\x36\n\x0csnapshot_end\x18\x02 \x01(\x0b\x32\x1e.medport.common.v1.SnapshotEndH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.medport.common.v1.BookmarkH\x00\x12\x32\n\nstream_end\x18\x04 \x01(\x0b\x32\x1c.medport.common.v1.StreamEndH\x00\x12\x1a\n\x0cresume_token\x18\r \x01(\x0c\x42\x04\xe2\x41\x01\x03\x42\x07\n\x05\x66rame\"\x9c\x01\n\x1aListEmailDeliveriesRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12<\n\x06\x66ilter\x18\x03 \x01(\x0b\x32&.medport.common.v1.EmailDeliveryFilterB\x04\xe2\x41\x01\x01\"~\n\x1bListEmailDeliveriesResponse\x12@\n\x10\x65mail_deliveries\x18\x01 \x03(\x0b\x32 .medport.common.v1.EmailDeliveryB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xb2\x04\n\x13NotificationService\x12\x7f\n\x11ListNotifications\x12+.medport.center.v1.ListNotificationsRequest\x1a,.medport.center.v1.ListNotificationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x12\x8b\x01\n\x15MarkNotificationsRead\x12/.medport.center.v1.MarkNotificationsReadRequest\x1a\x30.medport.center.v1.MarkNotificationsReadResponse\"\x0f\x90\x02\x02\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x12\x84\x01\n\x12WatchNotifications\x12,.medport.center.v1.WatchNotificationsRequest\x1a-.medport.center.v1.WatchNotificationsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x01\x30\x01\x12\x84\x01\n\x13ListEmailDeliveries\x12-.medport.center.v1.ListEmailDeliveriesRequest\x1a..medport.center.v1.ListEmailDeliveriesResponse\"\x0e\x90\x02\x01\xca\xd5\"\x07\x12\x05\n\x01\t\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,12 +54,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHNOTIFICATIONSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001\272H\005z\003\030\200\001'
   _globals['_WATCHNOTIFICATIONSRESPONSE'].fields_by_name['resume_token']._loaded_options = None
   _globals['_WATCHNOTIFICATIONSRESPONSE'].fields_by_name['resume_token']._serialized_options = b'\342A\001\003'
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTEMAILDELIVERIESREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_LISTEMAILDELIVERIESRESPONSE'].fields_by_name['email_deliveries']._loaded_options = None
+  _globals['_LISTEMAILDELIVERIESRESPONSE'].fields_by_name['email_deliveries']._serialized_options = b'\342A\001\003'
+  _globals['_LISTEMAILDELIVERIESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTEMAILDELIVERIESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\010\t\020\001'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['MarkNotificationsRead']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['MarkNotificationsRead']._serialized_options = b'\220\002\002\312\325\"\010\022\006\n\002\010\t\020\001'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['WatchNotifications']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['WatchNotifications']._serialized_options = b'\220\002\001\312\325\"\010\022\006\n\002\010\t\020\001'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListEmailDeliveries']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListEmailDeliveries']._serialized_options = b'\220\002\001\312\325\"\007\022\005\n\001\t\020\006'
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=228
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=347
   _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=349
@@ -72,6 +84,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHNOTIFICATIONSREQUEST']._serialized_end=685
   _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_start=688
   _globals['_WATCHNOTIFICATIONSRESPONSE']._serialized_end=968
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=971
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1398
+  _globals['_LISTEMAILDELIVERIESREQUEST']._serialized_start=971
+  _globals['_LISTEMAILDELIVERIESREQUEST']._serialized_end=1127
+  _globals['_LISTEMAILDELIVERIESRESPONSE']._serialized_start=1129
+  _globals['_LISTEMAILDELIVERIESRESPONSE']._serialized_end=1255
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1258
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1820
 # @@protoc_insertion_point(module_scope)

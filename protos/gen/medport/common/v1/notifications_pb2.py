@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%medport/common/v1/notifications.proto\x12\x11medport.common.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n\x0cNotification\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rtemplate_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ontent\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12G\n\tvariables\x18\x05 \x03(\x0b\x32..medport.common.v1.Notification.VariablesEntryB\x04\xe2\x41\x01\x03\x12\x33\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%medport/common/v1/notifications.proto\x12\x11medport.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n\x0cNotification\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rtemplate_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ontent\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12G\n\tvariables\x18\x05 \x03(\x0b\x32..medport.common.v1.Notification.VariablesEntryB\x04\xe2\x41\x01\x03\x12\x33\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd9\x03\n\rEmailDelivery\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11recipient_user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rtemplate_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x05state\x18\x04 \x01(\x0e\x32%.medport.common.v1.EmailDeliveryStateB\x04\xe2\x41\x01\x03\x12\x1b\n\rattempt_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12?\n\x08\x61ttempts\x18\x06 \x03(\x0b\x32\'.medport.common.v1.EmailDeliveryAttemptB\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tsent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa2\x01\n\x14\x45mailDeliveryAttempt\x12\x36\n\x0c\x61ttempt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x39\n\x07outcome\x18\x02 \x01(\x0e\x32\".medport.common.v1.DeliveryOutcomeB\x04\xe2\x41\x01\x03\x12\x17\n\tsmtp_code\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xce\x01\n\x13\x45mailDeliveryFilter\x12*\n\x11recipient_user_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12N\n\x06states\x18\x02 \x03(\x0e\x32%.medport.common.v1.EmailDeliveryStateB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\n\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12;\n\rtemplate_name\x18\x03 \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x18\x32\x16^[a-z][a-z0-9_]{0,99}$\xd8\x01\x01*\xc0\x01\n\x12\x45mailDeliveryState\x12$\n EMAIL_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45MAIL_DELIVERY_STATE_QUEUED\x10\x01\x12\x1d\n\x19\x45MAIL_DELIVERY_STATE_SENT\x10\x02\x12\x1f\n\x1b\x45MAIL_DELIVERY_STATE_FAILED\x10\x03\x12#\n\x1f\x45MAIL_DELIVERY_STATE_SUPPRESSED\x10\x04*\xcb\x01\n\x0f\x44\x65liveryOutcome\x12 \n\x1c\x44\x45LIVERY_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45LIVERY_OUTCOME_STARTED\x10\x01\x12\x19\n\x15\x44\x45LIVERY_OUTCOME_SENT\x10\x02\x12\x1d\n\x19\x44\x45LIVERY_OUTCOME_DEFERRED\x10\x03\x12\x1c\n\x18\x44\x45LIVERY_OUTCOME_REFUSED\x10\x04\x12 \n\x1c\x44\x45LIVERY_OUTCOME_UNREACHABLE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,8 +50,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATION'].fields_by_name['read_time']._serialized_options = b'\342A\001\003'
   _globals['_NOTIFICATION'].fields_by_name['create_time']._loaded_options = None
   _globals['_NOTIFICATION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
-  _globals['_NOTIFICATION']._serialized_start=127
-  _globals['_NOTIFICATION']._serialized_end=465
-  _globals['_NOTIFICATION_VARIABLESENTRY']._serialized_start=417
-  _globals['_NOTIFICATION_VARIABLESENTRY']._serialized_end=465
+  _globals['_EMAILDELIVERY'].fields_by_name['id']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['id']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['recipient_user_id']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['recipient_user_id']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['template_name']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['template_name']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['state']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['attempt_count']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['attempt_count']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['attempts']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['attempts']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['next_attempt_time']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['next_attempt_time']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['sent_time']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['sent_time']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERY'].fields_by_name['create_time']._loaded_options = None
+  _globals['_EMAILDELIVERY'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['attempt_time']._loaded_options = None
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['attempt_time']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['outcome']._loaded_options = None
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['outcome']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['smtp_code']._loaded_options = None
+  _globals['_EMAILDELIVERYATTEMPT'].fields_by_name['smtp_code']._serialized_options = b'\342A\001\003'
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['recipient_user_id']._loaded_options = None
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['recipient_user_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['states']._loaded_options = None
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['states']._serialized_options = b'\342A\001\001\272H\020\222\001\r\020\n\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['template_name']._loaded_options = None
+  _globals['_EMAILDELIVERYFILTER'].fields_by_name['template_name']._serialized_options = b'\342A\001\001\272H\035r\0302\026^[a-z][a-z0-9_]{0,99}$\330\001\001'
+  _globals['_EMAILDELIVERYSTATE']._serialized_start=1347
+  _globals['_EMAILDELIVERYSTATE']._serialized_end=1539
+  _globals['_DELIVERYOUTCOME']._serialized_start=1542
+  _globals['_DELIVERYOUTCOME']._serialized_end=1745
+  _globals['_NOTIFICATION']._serialized_start=156
+  _globals['_NOTIFICATION']._serialized_end=494
+  _globals['_NOTIFICATION_VARIABLESENTRY']._serialized_start=446
+  _globals['_NOTIFICATION_VARIABLESENTRY']._serialized_end=494
+  _globals['_EMAILDELIVERY']._serialized_start=497
+  _globals['_EMAILDELIVERY']._serialized_end=970
+  _globals['_EMAILDELIVERYATTEMPT']._serialized_start=973
+  _globals['_EMAILDELIVERYATTEMPT']._serialized_end=1135
+  _globals['_EMAILDELIVERYFILTER']._serialized_start=1138
+  _globals['_EMAILDELIVERYFILTER']._serialized_end=1344
 # @@protoc_insertion_point(module_scope)

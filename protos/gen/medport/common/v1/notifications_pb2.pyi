@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,74 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _EmailDeliveryState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmailDeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmailDeliveryState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMAIL_DELIVERY_STATE_UNSPECIFIED: _EmailDeliveryState.ValueType  # 0
+    """Not given, or not known to this version."""
+    EMAIL_DELIVERY_STATE_QUEUED: _EmailDeliveryState.ValueType  # 1
+    """It waits for its first attempt, or for another one."""
+    EMAIL_DELIVERY_STATE_SENT: _EmailDeliveryState.ValueType  # 2
+    """A server has taken it."""
+    EMAIL_DELIVERY_STATE_FAILED: _EmailDeliveryState.ValueType  # 3
+    """A server refused it for good, or the operators' text asks for what is not told."""
+    EMAIL_DELIVERY_STATE_SUPPRESSED: _EmailDeliveryState.ValueType  # 4
+    """It was of no use any more: it expired, or its recipient or its template is inactive."""
+
+class EmailDeliveryState(_EmailDeliveryState, metaclass=_EmailDeliveryStateEnumTypeWrapper):
+    """How far an e-mail has come."""
+
+EMAIL_DELIVERY_STATE_UNSPECIFIED: EmailDeliveryState.ValueType  # 0
+"""Not given, or not known to this version."""
+EMAIL_DELIVERY_STATE_QUEUED: EmailDeliveryState.ValueType  # 1
+"""It waits for its first attempt, or for another one."""
+EMAIL_DELIVERY_STATE_SENT: EmailDeliveryState.ValueType  # 2
+"""A server has taken it."""
+EMAIL_DELIVERY_STATE_FAILED: EmailDeliveryState.ValueType  # 3
+"""A server refused it for good, or the operators' text asks for what is not told."""
+EMAIL_DELIVERY_STATE_SUPPRESSED: EmailDeliveryState.ValueType  # 4
+"""It was of no use any more: it expired, or its recipient or its template is inactive."""
+Global___EmailDeliveryState: _TypeAlias = EmailDeliveryState  # noqa: Y015
+
+class _DeliveryOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeliveryOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeliveryOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DELIVERY_OUTCOME_UNSPECIFIED: _DeliveryOutcome.ValueType  # 0
+    """Not given, or not known to this version."""
+    DELIVERY_OUTCOME_STARTED: _DeliveryOutcome.ValueType  # 1
+    """It goes on, or nobody knows: the process ended before it could say."""
+    DELIVERY_OUTCOME_SENT: _DeliveryOutcome.ValueType  # 2
+    """A server has taken it."""
+    DELIVERY_OUTCOME_DEFERRED: _DeliveryOutcome.ValueType  # 3
+    """The server may take it later (4xx); it is tried again."""
+    DELIVERY_OUTCOME_REFUSED: _DeliveryOutcome.ValueType  # 4
+    """The server will not take it (5xx); it is given up."""
+    DELIVERY_OUTCOME_UNREACHABLE: _DeliveryOutcome.ValueType  # 5
+    """There was no server, or none that let us in; it is tried again."""
+
+class DeliveryOutcome(_DeliveryOutcome, metaclass=_DeliveryOutcomeEnumTypeWrapper):
+    """What became of one attempt."""
+
+DELIVERY_OUTCOME_UNSPECIFIED: DeliveryOutcome.ValueType  # 0
+"""Not given, or not known to this version."""
+DELIVERY_OUTCOME_STARTED: DeliveryOutcome.ValueType  # 1
+"""It goes on, or nobody knows: the process ended before it could say."""
+DELIVERY_OUTCOME_SENT: DeliveryOutcome.ValueType  # 2
+"""A server has taken it."""
+DELIVERY_OUTCOME_DEFERRED: DeliveryOutcome.ValueType  # 3
+"""The server may take it later (4xx); it is tried again."""
+DELIVERY_OUTCOME_REFUSED: DeliveryOutcome.ValueType  # 4
+"""The server will not take it (5xx); it is given up."""
+DELIVERY_OUTCOME_UNREACHABLE: DeliveryOutcome.ValueType  # 5
+"""There was no server, or none that let us in; it is tried again."""
+Global___DeliveryOutcome: _TypeAlias = DeliveryOutcome  # noqa: Y015
 
 @_typing.final
 class Notification(_message.Message):
@@ -90,3 +159,135 @@ class Notification(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Notification: _TypeAlias = Notification  # noqa: Y015
+
+@_typing.final
+class EmailDelivery(_message.Message):
+    """An e-mail to a user, and how far it has come; neither its address nor a word of its text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RECIPIENT_USER_ID_FIELD_NUMBER: _builtins.int
+    TEMPLATE_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    SENT_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUIDv7."""
+    recipient_user_id: _builtins.str
+    """The user it is for."""
+    template_name: _builtins.str
+    """The occasion, such as trip_awarded."""
+    state: Global___EmailDeliveryState.ValueType
+    """How far it has come."""
+    attempt_count: _builtins.int
+    """How often it was tried."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmailDeliveryAttempt]:
+        """The newest 100 attempts, oldest first."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried next; only while it is queued."""
+
+    @_builtins.property
+    def sent_time(self) -> _timestamp_pb2.Timestamp:
+        """When a server had taken it; absent unless it was sent."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on it is not tried any more."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was queued."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        recipient_user_id: _builtins.str = ...,
+        template_name: _builtins.str = ...,
+        state: Global___EmailDeliveryState.ValueType = ...,
+        attempt_count: _builtins.int = ...,
+        attempts: _abc.Iterable[Global___EmailDeliveryAttempt] | None = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        sent_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "next_attempt_time", b"next_attempt_time", "recipient_user_id", b"recipient_user_id", "sent_time", b"sent_time", "state", b"state", "template_name", b"template_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmailDelivery: _TypeAlias = EmailDelivery  # noqa: Y015
+
+@_typing.final
+class EmailDeliveryAttempt(_message.Message):
+    """One attempt to send an e-mail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SMTP_CODE_FIELD_NUMBER: _builtins.int
+    outcome: Global___DeliveryOutcome.ValueType
+    """What became of it."""
+    smtp_code: _builtins.int
+    """The code that the server answered with (RFC 5321); 0: none."""
+    @_builtins.property
+    def attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    def __init__(
+        self,
+        *,
+        attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: Global___DeliveryOutcome.ValueType = ...,
+        smtp_code: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_time", b"attempt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_time", b"attempt_time", "outcome", b"outcome", "smtp_code", b"smtp_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmailDeliveryAttempt: _TypeAlias = EmailDeliveryAttempt  # noqa: Y015
+
+@_typing.final
+class EmailDeliveryFilter(_message.Message):
+    """Which e-mails: OR inside the list, AND between the fields; what is empty lets all pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_USER_ID_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    TEMPLATE_NAME_FIELD_NUMBER: _builtins.int
+    recipient_user_id: _builtins.str
+    """To this user."""
+    template_name: _builtins.str
+    """Of this occasion."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___EmailDeliveryState.ValueType]:
+        """Any of these."""
+
+    def __init__(
+        self,
+        *,
+        recipient_user_id: _builtins.str = ...,
+        states: _abc.Iterable[Global___EmailDeliveryState.ValueType] | None = ...,
+        template_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient_user_id", b"recipient_user_id", "states", b"states", "template_name", b"template_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmailDeliveryFilter: _TypeAlias = EmailDeliveryFilter  # noqa: Y015

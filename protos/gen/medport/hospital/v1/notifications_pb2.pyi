@@ -204,3 +204,67 @@ class WatchNotificationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
 Global___WatchNotificationsResponse: _TypeAlias = WatchNotificationsResponse  # noqa: Y015
+
+@_typing.final
+class ListEmailDeliveriesRequest(_message.Message):
+    """Asks for a page of e-mails."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSPITAL_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    hospital_id: _builtins.str
+    """The hospital: the caller's own."""
+    page_size: _builtins.int
+    """Most of the page: 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty: the first page."""
+    @_builtins.property
+    def filter(self) -> _notifications_pb2.EmailDeliveryFilter:
+        """Which; absent: all."""
+
+    def __init__(
+        self,
+        *,
+        hospital_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _notifications_pb2.EmailDeliveryFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmailDeliveriesRequest: _TypeAlias = ListEmailDeliveriesRequest  # noqa: Y015
+
+@_typing.final
+class ListEmailDeliveriesResponse(_message.Message):
+    """A page of e-mails."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMAIL_DELIVERIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty: this is the last one."""
+    @_builtins.property
+    def email_deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_notifications_pb2.EmailDelivery]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        email_deliveries: _abc.Iterable[_notifications_pb2.EmailDelivery] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email_deliveries", b"email_deliveries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmailDeliveriesResponse: _TypeAlias = ListEmailDeliveriesResponse  # noqa: Y015

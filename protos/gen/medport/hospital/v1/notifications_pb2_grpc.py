@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Shows users what they were told: each their own, whatever their role.
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
     """
 
     def __init__(self, channel):
@@ -50,10 +51,16 @@ class NotificationServiceStub:
                 request_serializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsRequest.SerializeToString,
                 response_deserializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsResponse.FromString,
                 _registered_method=True)
+        self.ListEmailDeliveries = channel.unary_unary(
+                '/medport.hospital.v1.NotificationService/ListEmailDeliveries',
+                request_serializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesRequest.SerializeToString,
+                response_deserializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
-    """Shows users what they were told: each their own, whatever their role.
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
     """
 
     def ListNotifications(self, request, context):
@@ -89,6 +96,15 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEmailDeliveries(self, request, context):
+        """Lists the hospital's e-mails, newest first, each with the attempts to send it.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED: another hospital.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +123,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     request_deserializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsRequest.FromString,
                     response_serializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsResponse.SerializeToString,
             ),
+            'ListEmailDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEmailDeliveries,
+                    request_deserializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesRequest.FromString,
+                    response_serializer=medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'medport.hospital.v1.NotificationService', rpc_method_handlers)
@@ -116,7 +137,8 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Shows users what they were told: each their own, whatever their role.
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
     """
 
     @staticmethod
@@ -190,6 +212,33 @@ class NotificationService:
             '/medport.hospital.v1.NotificationService/WatchNotifications',
             medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsRequest.SerializeToString,
             medport_dot_hospital_dot_v1_dot_notifications__pb2.WatchNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEmailDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/medport.hospital.v1.NotificationService/ListEmailDeliveries',
+            medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesRequest.SerializeToString,
+            medport_dot_hospital_dot_v1_dot_notifications__pb2.ListEmailDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

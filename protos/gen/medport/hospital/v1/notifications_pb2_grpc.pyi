@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NotificationServiceStub:
-    """Shows users what they were told: each their own, whatever their role."""
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -54,10 +56,17 @@ class NotificationServiceStub:
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
     RESOURCE_EXHAUSTED `STREAM_LIMIT`.
     """
+    ListEmailDeliveries: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListEmailDeliveriesRequest, _notifications_pb2.ListEmailDeliveriesResponse]
+    """Lists the hospital's e-mails, newest first, each with the attempts to send it.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED: another hospital.
+    """
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
-    """Shows users what they were told: each their own, whatever their role."""
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]  # type: ignore[assignment]
@@ -81,9 +90,16 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
     RESOURCE_EXHAUSTED `STREAM_LIMIT`.
     """
+    ListEmailDeliveries: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListEmailDeliveriesRequest, _notifications_pb2.ListEmailDeliveriesResponse]  # type: ignore[assignment]
+    """Lists the hospital's e-mails, newest first, each with the attempts to send it.
+
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED: another hospital.
+    """
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows users what they were told: each their own, whatever their role."""
+    """Shows users what they were told: each their own, whatever their role. Shows administrators
+    what became of e-mail.
+    """
 
     @_abc_1.abstractmethod
     def ListNotifications(
@@ -122,6 +138,17 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`; PERMISSION_DENIED;
         RESOURCE_EXHAUSTED `STREAM_LIMIT`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListEmailDeliveries(
+        self,
+        request: _notifications_pb2.ListEmailDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.ListEmailDeliveriesResponse, _abc.Awaitable[_notifications_pb2.ListEmailDeliveriesResponse]]:
+        """Lists the hospital's e-mails, newest first, each with the attempts to send it.
+
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_PAGE_TOKEN`; PERMISSION_DENIED: another hospital.
         """
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
