@@ -12,6 +12,7 @@ from router.policies import (
     CALLS_PER_CHANNEL,
     CHANNELS,
     LIMITS,
+    TRIPPING,
     deadline_of,
     retried,
     service_config,
@@ -62,6 +63,14 @@ def test_reads_get_two_seconds_writes_five_and_streams_no_end() -> None:
     assert write is not None
     assert (read.default, write.default, read.most) == (2, 5, 30)
     assert deadline_of(route("events.v1.EventLogService/Subscribe")) is None
+
+
+def test_the_limits_and_the_breakers_are_those_of_the_contract() -> None:
+    assert (LIMITS.unary, LIMITS.waiting, LIMITS.wait_s) == (128, 64, 0.05)
+    assert TRIPPING.consecutive == 5
+    assert (TRIPPING.ratio, TRIPPING.ratio_calls, TRIPPING.ratio_window_s) == (0.5, 20, 10)
+    assert (TRIPPING.slow_s, TRIPPING.slow_calls) == (1.0, 32)
+    assert (TRIPPING.first_pause_s, TRIPPING.longest_pause_s) == (1.0, 30.0)
 
 
 def test_no_channel_can_be_asked_for_more_calls_than_a_silo_takes() -> None:
