@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 from prometheus_client import REGISTRY
 
+from router.uploads import HALF_CLOSE_DELAY_S, send_all
 from tests.support.obedient_silo import METHODS, Text, text
 from tests.support.routed_mesh import Mesh, begin, observe, until_true
 
@@ -110,6 +113,24 @@ async def test_an_aborted_upload_never_looks_complete_to_the_silo(mesh: Mesh) ->
     await until_true(lambda: bulkhead.streams == 0)
 
     await observe(mesh.proxied, "Echo", text("ok"))  # the silo has had its turn since
+
+    assert silo.seen["believed complete"] == 0
+
+
+async def test_an_upload_whose_cancellation_comes_after_its_end_is_not_complete(mesh: Mesh) -> None:
+    silo, loop = mesh.silos["hospital"], asyncio.get_running_loop()
+    collect: Any = mesh.direct.stream_unary("/medport.hospital.v1.ObedientService/Collect")
+
+    async def cancelled(call: Any) -> AsyncIterator[bytes]:
+        """Read as the runtime lets a router read: the end first, and then why it ended."""
+        yield text("ok")
+        yield text("half")
+        loop.call_later(HALF_CLOSE_DELAY_S / 2, call.cancel)
+
+    for _ in range(10):
+        call = collect()
+        await send_all(cancelled(call), call)
+        assert await call.code() is grpc.StatusCode.CANCELLED
 
     assert silo.seen["believed complete"] == 0
 
