@@ -20,6 +20,39 @@ def hurried(options: Options, *names: str) -> Options:
     return tuple((name, each // HURRY if name in names else each) for name, each in options)
 
 
+def test_both_ends_have_the_contracts_arguments() -> None:
+    both = {
+        "max_receive_message_length": 4_194_304,
+        "max_send_message_length": 4_194_304,
+        "max_metadata_size": 16_384,
+        "absolute_max_metadata_size": 16_384,
+        "http2.bdp_probe": 0,
+    }
+    client = {
+        "keepalive_time_ms": 20_000,
+        "http2.ping_timeout_ms": 8_000,
+        "http2.max_pings_without_data": 0,
+        "initial_reconnect_backoff_ms": 100,
+        "max_reconnect_backoff_ms": 1_000,
+        "use_local_subchannel_pool": 1,
+    }
+    server = {
+        "keepalive_permit_without_calls": 1,
+        "keepalive_time_ms": 60_000,
+        "http2.ping_timeout_ms": 20_000,
+        "max_connection_age_ms": 600_000,
+        "max_connection_age_grace_ms": 2_100_000,
+        "max_connection_idle_ms": 60_000,
+        "server_handshake_timeout_ms": 5_000,
+        "max_concurrent_streams": 100,
+        "so_reuseport": 0,
+    }
+    for options, promised in ((CHANNEL, both | client), (SERVER, both | server)):
+        assert {f"grpc.{name}": value for name, value in promised.items()}.items() <= (
+            dict(options).items()
+        )
+
+
 def test_no_ping_comes_before_it_is_allowed() -> None:
     for side in (CHANNEL, HOP):
         assert dict(side)[KEEPALIVE] >= 2 * dict(SERVER)[INTERVAL]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from chassis.addresses import of_peer
+from router import health
+from router.__main__ import GRACE_SECONDS, PAUSE_SECONDS
 from router.policies import (
     CALLS_PER_CHANNEL,
     CHANNELS,
@@ -18,6 +20,7 @@ from router.policies import (
     service_config,
 )
 from router.routes import SILOS, Route, owner, read_descriptors, routes_of
+from router.uploads import HALF_CLOSE_DELAY_S
 
 ROUTES = routes_of(read_descriptors(Path("build/medport.binpb")))
 
@@ -65,12 +68,30 @@ def test_reads_get_two_seconds_writes_five_and_streams_no_end() -> None:
     assert deadline_of(route("events.v1.EventLogService/Subscribe")) is None
 
 
-def test_the_limits_and_the_breakers_are_those_of_the_contract() -> None:
+def test_a_silo_has_as_many_calls_as_the_contract_says() -> None:
     assert (LIMITS.unary, LIMITS.waiting, LIMITS.wait_s) == (128, 64, 0.05)
+    assert CHANNELS == 4
+
+
+def test_a_silo_counts_as_broken_when_the_contract_says() -> None:
     assert TRIPPING.consecutive == 5
     assert (TRIPPING.ratio, TRIPPING.ratio_calls, TRIPPING.ratio_window_s) == (0.5, 20, 10)
-    assert (TRIPPING.slow_s, TRIPPING.slow_calls) == (1.0, 32)
-    assert (TRIPPING.first_pause_s, TRIPPING.longest_pause_s) == (1.0, 30.0)
+    assert (TRIPPING.slow_calls, TRIPPING.slow_s) == (32, 1)
+    assert (TRIPPING.first_pause_s, TRIPPING.longest_pause_s) == (1, 30)
+    # Two probes of a second each, after one that was just answered: 3 s at most.
+    assert (health.EVERY_SECONDS, health.PATIENCE_SECONDS, health.SILENT_PROBES) == (1, 1, 2)
+
+
+def test_a_call_is_tried_twice_and_a_tenth_of_all_calls_at_most() -> None:
+    config = json.loads(service_config(ROUTES.values()))
+    policy = config["methodConfig"][0]["retryPolicy"]
+    assert (policy["maxAttempts"], policy["retryableStatusCodes"]) == (2, ["UNAVAILABLE"])
+    assert config["retryThrottling"] == {"maxTokens": 100, "tokenRatio": 0.1}
+
+
+def test_uploads_and_drains_wait_as_long_as_the_contract_says() -> None:
+    assert HALF_CLOSE_DELAY_S == 0.02
+    assert (PAUSE_SECONDS, GRACE_SECONDS) == (2, 15)
 
 
 def test_no_channel_can_be_asked_for_more_calls_than_a_silo_takes() -> None:
