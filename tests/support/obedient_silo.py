@@ -107,6 +107,7 @@ class ObedientSilo:
         self.port = 0
         self.position = 0  # of the newest event that it would have
         self.gate = asyncio.Event()  # what "wait" waits for
+        self.asked_for_health = 0
         self.tells_health = asyncio.Event()
         self.tells_health.set()
         self.published = b""  # the answer of ListVerificationKeys
@@ -220,7 +221,7 @@ class ObedientSilo:
         return trips.ListTransportRequestsResponse(transport_requests=[trip]).SerializeToString()
 
     async def _list_health(self, request: Any, context: Any) -> Any:
-        self.seen["health"] += 1
+        self.asked_for_health += 1
         await self.tells_health.wait()
         return await self.health.List(request, context)
 
