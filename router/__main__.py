@@ -15,11 +15,10 @@ import chassis.quick_start  # noqa: F401 - first: it is about the imports
 from chassis import garbage, settings, signals, telemetry, tracing
 from chassis.environment import BadSettings
 from chassis.settings import RouterSettings
+from router.policies import DRAIN_GRACE_S, DRAIN_PAUSE_S
 from router.routes import SILOS, owner, read_descriptors
 from router.server import Router
 
-PAUSE_SECONDS = 2.0  # until whoever watches our health has gone elsewhere
-GRACE_SECONDS = 15.0
 CANNOT_LISTEN = 2
 
 
@@ -70,7 +69,7 @@ async def serve(read: RouterSettings, descriptors: FileDescriptorSet) -> int:
     garbage.collect_from_now_on()
     await stopping.wait()
     telemetry.log.info("draining")
-    await router.stop(PAUSE_SECONDS, GRACE_SECONDS)
+    await router.stop(DRAIN_PAUSE_S, DRAIN_GRACE_S)
     telemetry.log.info("stopped")
     return 0
 

@@ -11,6 +11,8 @@ from chassis.rates import Rate
 from router.routes import Route
 
 READ_S, WRITE_S, MOST_S = 2.0, 5.0, 30.0
+DRAIN_PAUSE_S = 2.0  # until whoever watches our health has gone elsewhere
+DRAIN_GRACE_S = 15.0
 COPY_S = 0.5  # a read replica gets no more of a read's time: the primary answers in the rest
 
 # More than this on one connection would queue unseen: what silos set as max_concurrent_streams,

@@ -9,10 +9,11 @@ import pytest
 
 from chassis.addresses import of_peer
 from router import health
-from router.__main__ import GRACE_SECONDS, PAUSE_SECONDS
 from router.policies import (
     CALLS_PER_CHANNEL,
     CHANNELS,
+    DRAIN_GRACE_S,
+    DRAIN_PAUSE_S,
     LIMITS,
     TRIPPING,
     deadline_of,
@@ -91,7 +92,7 @@ def test_a_call_is_tried_twice_and_a_tenth_of_all_calls_at_most() -> None:
 
 def test_uploads_and_drains_wait_as_long_as_the_contract_says() -> None:
     assert HALF_CLOSE_DELAY_S == 0.02
-    assert (PAUSE_SECONDS, GRACE_SECONDS) == (2, 15)
+    assert (DRAIN_PAUSE_S, DRAIN_GRACE_S) == (2, 15)
 
 
 def test_no_channel_can_be_asked_for_more_calls_than_a_silo_takes() -> None:
