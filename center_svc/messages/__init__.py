@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict, ParseDict
 from medport.center.events.v1 import services_pb2 as service_events
 from medport.center.events.v1 import sla_timers_pb2 as sla_events
@@ -39,11 +38,6 @@ SILOS = {ServiceType.HOSPITAL: "silo:hospital", ServiceType.EMS_AGENCY: "silo:em
 
 def text(id: UUID | None) -> str:
     return "" if id is None else str(id)
-
-
-def masked(mask: FieldMask, *fields: str) -> frozenset[str]:
-    """Return which of a resource's fields a mask names; ``*`` names them all."""
-    return frozenset(fields if "*" in mask.paths else mask.paths)
 
 
 def registration(

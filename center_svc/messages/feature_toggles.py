@@ -15,6 +15,7 @@ from center_svc.domain.events import FeatureToggleChanged
 from center_svc.domain.feature_toggles import EVERYBODY, FeatureToggle
 from chassis.clock import timestamp
 from chassis.errors import InvalidArgument
+from chassis.field_masks import chosen
 from chassis.outbox import Announcement
 
 MOST_CHARACTERS = 4_000  # of a feature's settings
@@ -42,6 +43,7 @@ def columns(given: pb.FeatureToggle, named: Collection[str]) -> dict[str, Any]:
 
     Raises InvalidArgument for settings too long, and for a target that is named twice.
     """
+    given = chosen(given, named)
     if len(MessageToJson(given.configuration, indent=None)) > MOST_CHARACTERS:
         wrong = {"feature_toggle.configuration": f"has more than {MOST_CHARACTERS} characters"}
         raise InvalidArgument("the settings are too long", violations=wrong)

@@ -12,6 +12,7 @@ from center_svc import messages
 from center_svc.repositories import audit_log, services
 from chassis import auth, ids, one_time_tokens
 from chassis.clock import Clock
+from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.vocabulary import RegistryStatus, ServiceType
@@ -73,7 +74,7 @@ class ServiceRegistryServicer(rpc.ServiceRegistryServiceServicer):
         self, request: pb.UpdateServiceRequest, context: object
     ) -> pb.UpdateServiceResponse:
         at, given = self._clock(), request.service
-        fields = messages.masked(request.update_mask, "service_name", "metadata")
+        fields = masked(given, request.update_mask, "service")
         async with self._database.begin(None) as uow:
             service = (await services.lock(uow, UUID(request.service_id))).read_as(request.etag)
             service = service.describe(

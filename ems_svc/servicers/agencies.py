@@ -10,6 +10,7 @@ from medport.ems.v1 import agencies_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
+from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, Rows
 from chassis.vocabulary import RegistryStatus, TransportLevel
@@ -58,7 +59,7 @@ class AgencyServicer(rpc.AgencyServiceServicer):
         self, request: pb.UpdateAgencyRequest, context: object
     ) -> pb.UpdateAgencyResponse:
         agency_id = auth.tenant(request.agency_id)
-        fields = masks.check(request.agency, request.update_mask, "agency")
+        fields = masked(request.agency, request.update_mask, "agency")
 
         async with self._database.begin(agency_id) as uow:
             agency = await agencies.lock(uow, agency_id)

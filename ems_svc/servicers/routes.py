@@ -12,6 +12,7 @@ from medport.ems.v1 import routes_pb2_grpc as rpc
 from chassis import auth, ids
 from chassis.clock import Clock
 from chassis.errors import EtagMismatch
+from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from ems_svc.domain import routes as rules
@@ -70,7 +71,7 @@ class RouteServicer(rpc.RouteServiceServicer):
     ) -> pb.UpdateRouteResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.route_id)
         named = request.route, request.update_mask, "route"
-        fields = masks.check(*named)
+        fields = masked(*named)
 
         async with self._database.begin(agency_id) as uow:
             route = await _lock(uow, agency_id, id, request.etag)

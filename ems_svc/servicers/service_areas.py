@@ -11,6 +11,7 @@ from medport.ems.v1 import service_areas_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock
+from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from ems_svc.domain.distances import Place
@@ -81,7 +82,7 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
         self, request: pb.UpdateServiceAreaRequest, context: object
     ) -> pb.UpdateServiceAreaResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.service_area_id)
-        fields = masks.check(request.service_area, request.update_mask, "service_area")
+        fields = masked(request.service_area, request.update_mask, "service_area")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)

@@ -11,6 +11,7 @@ from medport.ems.v1 import unit_availability_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock
+from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import UnitStatus
@@ -89,7 +90,7 @@ class UnitAvailabilityServicer(rpc.UnitAvailabilityServiceServicer):
     ) -> pb.UpdateUnitAvailabilityResponse:
         agency_id, id = auth.tenant(request.agency_id), UUID(request.unit_availability_id)
         named = request.unit_availability, request.update_mask, NOUN
-        masks.check(*named)
+        masked(*named)
 
         async with self._database.begin(agency_id) as uow:
             interval = await _lock(uow, agency_id, id, request.etag)

@@ -13,6 +13,7 @@ from medport.ems.v1 import units_pb2_grpc as rpc
 
 from chassis import auth, ids
 from chassis.clock import Clock
+from chassis.field_masks import masked
 from chassis.interceptors.guards import Context
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
@@ -103,7 +104,7 @@ class UnitServicer(rpc.UnitServiceServicer):
         self, request: pb.UpdateUnitRequest, context: object
     ) -> pb.UpdateUnitResponse:
         agency_id, id, now = auth.tenant(request.agency_id), UUID(request.unit_id), self._clock()
-        fields = masks.check(request.unit, request.update_mask, "unit")
+        fields = masked(request.unit, request.update_mask, "unit")
 
         async with self._database.begin(agency_id) as uow:
             trips = await offered_trips.hold_open(uow)

@@ -305,7 +305,7 @@ class UpdateFeatureToggleRequest(_message.Message):
     """Makes a repeat of this request harmless."""
     @_builtins.property
     def feature_toggle(self) -> Global___FeatureToggle:
-        """The new values."""
+        """The new values; fields outside the mask are ignored, the others checked as in a new one."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

@@ -489,7 +489,7 @@ class UpdateServiceRequest(_message.Message):
     """The etag that the caller read."""
     @_builtins.property
     def service(self) -> Global___ServiceRegistry:
-        """The new values."""
+        """The new values; fields outside the mask are ignored, the others checked as in a new one."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

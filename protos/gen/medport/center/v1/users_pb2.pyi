@@ -333,7 +333,7 @@ class UpdateUserRequest(_message.Message):
     """Makes a repeat harmless: the same id and payload get the same answer for 24 hours."""
     @_builtins.property
     def center_user(self) -> Global___CenterUser:
-        """The new values."""
+        """The new values; fields outside the mask are ignored, the others checked as in a new one."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

@@ -338,7 +338,7 @@ class UpdateAgencyPreferenceRequest(_message.Message):
     """Makes a repeat harmless: the same id with the same request is answered from memory for 24 h."""
     @_builtins.property
     def agency_preference(self) -> Global___HospitalAgencyPreference:
-        """The new values."""
+        """The new values; fields outside the mask are ignored, the others checked as in a new one."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
