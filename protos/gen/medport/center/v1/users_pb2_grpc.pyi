@@ -76,7 +76,10 @@ class UserServiceStub:
     """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
 
     The answer is the same, and as fast, whether anybody logs in with the address or not. Three
-    are sent to a user in 15 minutes, more are not.
+    are sent to a user in 15 minutes, more are not. Alone among the calls that carry one it does not
+    refuse a request_id that came with another address: whoever calls is nobody whose ids could be
+    told from another's, and a refusal would say what others ask for.
+
     Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
     """
 
@@ -128,7 +131,10 @@ class UserServiceAsyncStub(UserServiceStub):
     """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
 
     The answer is the same, and as fast, whether anybody logs in with the address or not. Three
-    are sent to a user in 15 minutes, more are not.
+    are sent to a user in 15 minutes, more are not. Alone among the calls that carry one it does not
+    refuse a request_id that came with another address: whoever calls is nobody whose ids could be
+    told from another's, and a refusal would say what others ask for.
+
     Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
     """
 
@@ -225,7 +231,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a user a one-time token for RedeemOneTimeToken by e-mail; it is valid for 30 minutes.
 
         The answer is the same, and as fast, whether anybody logs in with the address or not. Three
-        are sent to a user in 15 minutes, more are not.
+        are sent to a user in 15 minutes, more are not. Alone among the calls that carry one it does not
+        refuse a request_id that came with another address: whoever calls is nobody whose ids could be
+        told from another's, and a refusal would say what others ask for.
+
         Errors: INVALID_ARGUMENT; RESOURCE_EXHAUSTED `OVERLOADED`: too many ask at once.
         """
 

@@ -202,6 +202,10 @@ class TransportRequestServiceServicer:
         ready or latest pickup time is material: bids have to be made anew, and an agency on its way
         has to agree.
 
+        A trip that is written back with the mask * has to come from GetTransportRequest: lists, watches
+        and the answers to commands leave out what identifies the patient. Their rows are refused with
+        INVALID_ARGUMENT, for patient_id is required; name the fields that change instead.
+
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
         `FACILITY_INACTIVE`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`.

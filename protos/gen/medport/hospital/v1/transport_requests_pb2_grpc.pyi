@@ -84,6 +84,10 @@ class TransportRequestServiceStub:
     ready or latest pickup time is material: bids have to be made anew, and an agency on its way
     has to agree.
 
+    A trip that is written back with the mask * has to come from GetTransportRequest: lists, watches
+    and the answers to commands leave out what identifies the patient. Their rows are refused with
+    INVALID_ARGUMENT, for patient_id is required; name the fields that change instead.
+
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
     `FACILITY_INACTIVE`; ALREADY_EXISTS `TRIP_ALREADY_LIVE`.
@@ -223,6 +227,10 @@ class TransportRequestServiceAsyncStub(TransportRequestServiceStub):
     """Changes what a trip asks, until the patient is aboard. A new level, capabilities, facility,
     ready or latest pickup time is material: bids have to be made anew, and an agency on its way
     has to agree.
+
+    A trip that is written back with the mask * has to come from GetTransportRequest: lists, watches
+    and the answers to commands leave out what identifies the patient. Their rows are refused with
+    INVALID_ARGUMENT, for patient_id is required; name the fields that change instead.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
     ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
@@ -402,6 +410,10 @@ class TransportRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what a trip asks, until the patient is aboard. A new level, capabilities, facility,
         ready or latest pickup time is material: bids have to be made anew, and an agency on its way
         has to agree.
+
+        A trip that is written back with the mask * has to come from GetTransportRequest: lists, watches
+        and the answers to commands leave out what identifies the patient. Their rows are refused with
+        INVALID_ARGUMENT, for patient_id is required; name the fields that change instead.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `REQUEST_ID_REUSED`; PERMISSION_DENIED; NOT_FOUND;
         ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION `PATIENT_ABOARD`, `TRIP_ENDED`,
