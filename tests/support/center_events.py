@@ -60,6 +60,7 @@ async def apply(database: Database, events: Sequence[Sent]) -> None:
 @asynccontextmanager
 async def database_on(dsn: str) -> AsyncIterator[Database]:
     async with pool(dsn) as connections:
+        await connections.wait()
         envelope = Envelope(CenterEvent, "/medport/center")
         yield Database(connections, envelope, tenant_column=None)
 

@@ -156,6 +156,7 @@ def identity_on(database: Database, clock: Clock, secret: bytes = SECRET) -> Ide
 @asynccontextmanager
 async def database_on(dsn: str) -> AsyncIterator[Database]:
     async with pool(dsn) as connections:
+        await connections.wait()
         envelope = Envelope(HospitalEvent, "/medport/hospital")
         yield Database(connections, envelope, tenant_column="hospital_id")
 

@@ -127,6 +127,7 @@ async def joined(dsns: Mapping[str, str], cache: Path) -> AsyncIterator[Joined]:
         )
         own = await stack.enter_async_context(database_on(dsns["hospital"]))
         connections = await stack.enter_async_context(pool(dsns["ems"]))
+        await connections.wait()
         envelope = Envelope(EmsEvent, "/medport/ems")
         theirs = Database(connections, envelope, tenant_column="agency_id")
         yield Joined(

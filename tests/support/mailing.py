@@ -24,6 +24,7 @@ async def send(dsn: str, port: str) -> None:
         server=f"127.0.0.1:{port}", sender="medport@mercy.example", security="off"
     )
     async with pool(dsn, size=2) as connections:
+        await connections.wait()
         envelope = Envelope(HospitalEvent, "/medport/hospital")
         database = Database(connections, envelope, tenant_column="hospital_id")
         await Mailing(notifications.mail, settings).turn(database, utc_now)

@@ -140,5 +140,6 @@ class Notified:
 async def notified(silo: str, dsn: str) -> AsyncIterator[Notified]:
     event, column, rows, mail, adding = _KINDS[silo]
     async with pool(dsn) as connections:
+        await connections.wait()
         database = Database(connections, Envelope(event, f"/medport/{silo}"), tenant_column=column)
         yield Notified(silo, dsn, database, uuid4() if column else None, rows, mail, adding)

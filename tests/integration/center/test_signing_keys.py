@@ -29,6 +29,7 @@ KEY = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 async def kept(dsn: str, *events: Message) -> list[tuple[str, str]]:
     """Apply ``events`` in a unit of work each; return the keys that are then believed."""
     async with pool(dsn) as connections:
+        await connections.wait()
         envelope = Envelope(CenterEvent, "/medport/center")
         database = Database(connections, envelope, tenant_column=None)
         for event in events:

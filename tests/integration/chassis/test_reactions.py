@@ -75,6 +75,7 @@ async def database(plain_database: str) -> AsyncIterator[Database]:
     with psycopg.connect(owner_of(plain_database), autocommit=True) as owner:
         owner.execute(TABLE.encode())
     async with pool(plain_database) as connections:
+        await connections.wait()
         yield Database(
             connections, Envelope(HospitalEvent, "/medport/hospital"), tenant_column=None
         )

@@ -269,6 +269,7 @@ async def _open(silo: Silo, reader: Reader, seconds: float) -> None:
         return common.Started()
 
     async with pool(silo.dsn) as connections:
+        await connections.wait()
         await Snapshots(connections, Snapshot(HOSPITAL.envelope, _rows), seconds).send(
             reader, started
         )
