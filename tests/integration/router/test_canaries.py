@@ -27,7 +27,7 @@ from tests.architecture.test_observability import rules
 from tests.support.colleagues import a_key, a_user, bearing, publication
 from tests.support.front_desk import pem
 from tests.support.obedient_silo import ObedientSilo, service, text
-from tests.support.routed_mesh import observe, router_settings, routing
+from tests.support.routed_mesh import observe, router_settings, routing, until_true
 
 FEATURE = "router.canary.hospital"
 JOINED = ("medport.hospital.v1.TransportRequestService", "medport.center.v1.AnalyticsService")
@@ -189,9 +189,8 @@ async def test_a_canary_that_is_down_costs_nothing(stage: Stage, name: str) -> N
         await stage.canary.stop()
         assert await stage.served(channel, name) == set()  # none of these calls has failed
         backend = router.canaries["hospital"].backend
-        watched = breakers_watched()
-        assert watched["hospital-canary"] > 0
-        assert "hospital" not in watched  # whose alarm asks for refused calls, too
+        await until_true(lambda: breakers_watched()["hospital-canary"] == 2)
+        assert "hospital" not in breakers_watched()  # whose alarm asks for refused calls, too
         assert backend.breaker.state is not State.CLOSED
 
         await stage.canary.start()  # and one that is back gets its share again
