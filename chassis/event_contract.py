@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from medport.common.v1 import event_audience_pb2
 
 SERVICE = "EventLogService"
+_AUDIENCE = event_audience_pb2.EventAudience
+_KINDS: dict[str, int] = {  # of the keys that say whom an event is for, up to the id of a tenant
+    "silo:hospital": _AUDIENCE.EVENT_AUDIENCE_HOSPITAL_SILO,
+    "silo:ems": _AUDIENCE.EVENT_AUDIENCE_EMS_SILO,
+    "silo:center": _AUDIENCE.EVENT_AUDIENCE_CENTER_SILO,
+    "role:center_admin": _AUDIENCE.EVENT_AUDIENCE_CENTER_ADMINISTRATORS,
+    "hospital": _AUDIENCE.EVENT_AUDIENCE_HOSPITAL,
+    "agency": _AUDIENCE.EVENT_AUDIENCE_AGENCY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class EventContract:
     state_response: Any
     progress_request: Any
     progress_response: Any
-    types: frozenset[str]  # full names of every payload
+    heard_by: Mapping[str, frozenset[int]]  # by full name of each payload: its EventAudiences
 
     @classmethod
     def of(cls, file: FileDescriptor) -> EventContract:
@@ -48,10 +59,20 @@ class EventContract:
             state_response=methods["GetEventLog"][1],
             progress_request=methods["ReportProgress"][0],
             progress_response=methods["ReportProgress"][1],
-            types=_payloads(event),
+            heard_by=hearers(event),
         )
 
 
-def _payloads(event: Descriptor) -> frozenset[str]:
-    fields = event.oneofs_by_name["payload"].fields
-    return frozenset(each.message_type.full_name for each in fields if each.message_type)
+def hearers(event: Any) -> dict[str, frozenset[int]]:
+    """Return who can hear each payload of ``event``: its EventAudiences, by its full name."""
+    payloads = (each.message_type for each in event.oneofs_by_name["payload"].fields)
+    return {
+        payload.full_name: frozenset(payload.GetOptions().Extensions[event_audience_pb2.heard_by])
+        for payload in payloads
+        if payload
+    }
+
+
+def kind(key: str) -> int:
+    """Return which EventAudience ``key`` is one of; unspecified for a role that hears nothing."""
+    return _KINDS.get(key, _KINDS.get(key.partition(":")[0], 0))

@@ -80,7 +80,8 @@ class EventTypeForbidden(PermissionDenied):
     reason = "EVENT_TYPE_FORBIDDEN"
 
     def __init__(self, type_name: str) -> None:
-        super().__init__("the filter names a type of event that is not announced", type=type_name)
+        told = "the filter names a type of event that this caller cannot hear"
+        super().__init__(told, type=type_name)
 
 
 class SubscriberStalled(ResourceExhausted):

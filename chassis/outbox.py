@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from medport.common.v1.event_log_pb2 import EventActor, EventMetadata
 from psycopg import AsyncConnection
 
-from chassis import call, ids, tracing
+from chassis import call, event_contract, ids, tracing
 from chassis.clock import timestamp, utc_now
 from chassis.tracing import Attributes, Kind
 
@@ -48,9 +48,14 @@ class Envelope:
         self._fields = {
             kind.full_name: each.name for each in payloads if (kind := each.message_type)
         }
+        self._heard_by = event_contract.hearers(event.DESCRIPTOR)
 
     def row(self, announced: Announcement) -> dict[str, Any]:
-        """Give the outbox row of ``announced``; raises KeyError for a payload of another silo."""
+        """Give the outbox row of ``announced``.
+
+        Raises KeyError for a payload of another silo, and ValueError for an audience that the
+        contract does not name for it: a filter that asked for it would have been refused.
+        """
         return self._wrapped(announced, self._metadata(announced))
 
     def current(self, announced: Announcement) -> dict[str, Any]:
@@ -59,6 +64,9 @@ class Envelope:
 
     def _wrapped(self, announced: Announcement, metadata: EventMetadata) -> dict[str, Any]:
         type_name = _type(announced)
+        for key in announced.audience:
+            if event_contract.kind(key) not in self._heard_by[type_name]:
+                raise ValueError(f"{type_name} is not for {key}")
         event = self._event(metadata=metadata, **{self._fields[type_name]: announced.event})
         return {
             "event_id": metadata.id,

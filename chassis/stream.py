@@ -16,7 +16,7 @@ from medport.common.v1 import event_log_pb2 as pb
 from chassis import auth, stream_frames, stream_standings
 from chassis.auth import Principal
 from chassis.errors import InvalidArgument, InvalidPageToken
-from chassis.event_contract import EventContract
+from chassis.event_contract import EventContract, kind
 from chassis.event_log_errors import (
     EventTypeForbidden,
     LogUnavailable,
@@ -193,10 +193,12 @@ class EventLogServicer:
         return backlog
 
     def _interest(self, caller: Principal, given: Any) -> Interest:
+        held = keys(caller)
+        own = {kind(each) for each in held}
         for type_name in given.types:
-            if type_name not in self._contract.types:
+            if own.isdisjoint(self._contract.heard_by.get(type_name, ())):
                 raise EventTypeForbidden(type_name)
-        return Interest(keys(caller), frozenset(given.types), frozenset(given.subjects))
+        return Interest(held, frozenset(given.types), frozenset(given.subjects))
 
     @contextmanager
     def _counted(self, caller: Principal) -> Iterator[Standing]:

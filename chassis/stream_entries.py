@@ -58,6 +58,17 @@ class Interest:
         )
 
 
+# By silo: what its tenants are, and which of their roles hear all of them: bids with their prices,
+# where each unit is. Crews and billing read less (domain.md, section 6), each by RPCs of their own.
+_TENANTS = {
+    "hospital": (
+        "hospital",
+        frozenset({"HOSPITAL_STAFF", "HOSPITAL_CASE_MANAGER", "HOSPITAL_ADMIN"}),
+    ),
+    "ems": ("agency", frozenset({"EMS_DISPATCHER", "EMS_ADMIN"})),
+}
+
+
 @lru_cache(maxsize=2_048)  # every stream asks again every few seconds, and keeps the answer
 def keys(principal: Principal) -> frozenset[str]:
     """Return the audiences that ``principal`` belongs to.
@@ -67,9 +78,10 @@ def keys(principal: Principal) -> frozenset[str]:
     if "SERVICE" in principal.roles:
         return frozenset({f"silo:{principal.silo}"})
     held = {f"role:{role.lower()}" for role in principal.roles}
-    owners = {"hospital": "hospital", "ems": "agency"}
-    if principal.tenant_id is not None and principal.silo in owners:
-        held.add(f"{owners[principal.silo]}:{principal.tenant_id}")
+    if principal.tenant_id is not None and principal.silo in _TENANTS:
+        owner, hearing = _TENANTS[principal.silo]
+        if not hearing.isdisjoint(principal.roles):
+            held.add(f"{owner}:{principal.tenant_id}")
     return frozenset(held)
 
 

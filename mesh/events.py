@@ -180,7 +180,7 @@ def _read(tail: Tail, line_of: Callable[[str, Any], str], lines: SimpleQueue[str
 
 
 def _all(silos: list[str]) -> set[str]:
-    return {full for silo in silos for full in EventContract.of(LOGS[silo][0].DESCRIPTOR).types}
+    return {full for silo in silos for full in EventContract.of(LOGS[silo][0].DESCRIPTOR).heard_by}
 
 
 def _named(silo: str, types: list[str]) -> tuple[str, ...]:

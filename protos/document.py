@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,12 @@ class Options:
         read = message_factory.GetMessageClass(known)()
         read.ParseFromString(options.SerializeToString())
         return {field.name: value for field, value in read.ListFields()}
+
+    def word(self, enum: str, number: int) -> str:
+        """Return the name of a value of one of the shared enums, as people say it."""
+        values = self._pool.FindEnumTypeByName(f"medport.common.v1.{enum}").values_by_number
+        prefix = values[0].name.removesuffix("UNSPECIFIED")
+        return str(values[number].name).removeprefix(prefix).replace("_", " ").lower()
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Page:
                 name = f"{self.file.package}.{service.name}.{method.name}"
                 sys.exit(f"{name} has no access rule: say who may call it")
             yield f"- {REPEATS[options.get('idempotency_level', 0)]}"
-            yield from (f"- {line}" for line in who(options["access"]))
+            yield from (f"- {line}" for line in who(options["access"], self.options.word))
             yield ""
 
     def _message(
@@ -120,6 +126,9 @@ class Page:
             return
         yield f"## {within}{message.name}\n"
         yield self.comment(*path) + "\n"
+        if heard_by := self.options.of(message.options).get("heard_by"):
+            hearers = (self.options.word("EventAudience", each) for each in heard_by)
+            yield f"An event, for: {', '.join(hearers)}.\n"
         entries = {
             f".{self.file.package}.{within}{message.name}.{each.name}": each
             for each in message.nested_type
@@ -183,23 +192,15 @@ def kind(method: MethodDescriptorProto) -> str:
     }[method.client_streaming, method.server_streaming]
 
 
-def word(message: Message, field: str, number: int) -> str:
-    """Return an enum value's name without its prefix, as people say it."""
-    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    name = str(enum.values_by_number[number].name)
-    return name.removeprefix(prefix).replace("_", " ").lower()
-
-
-def who(rule: Any) -> Iterator[str]:
+def who(rule: Any, word: Callable[[str, int], str]) -> Iterator[str]:
     """Say who may call: the access option, a line for each grant."""
     if rule.anonymous:
         yield "for anybody, without a token"
     for grant in rule.grants:
-        roles = ", ".join(word(grant, "roles", role) for role in grant.roles)
-        permission = word(grant, "permission", grant.permission) if grant.permission else ""
+        roles = ", ".join(word("Role", role) for role in grant.roles)
+        permission = word("Permission", grant.permission) if grant.permission else ""
         needs = f", with the permission {permission}" if permission else ""
-        yield f"for {roles}: {word(grant, 'scope', grant.scope)}{needs}"
+        yield f"for {roles}: {word('Scope', grant.scope)}{needs}"
     if rule.reads_phi:
         yield "reads what is known of a patient: audited, never from a replica"
 

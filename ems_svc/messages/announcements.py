@@ -59,8 +59,8 @@ def _audience(event: e.Event) -> list[str]:  # noqa: PLR0911 - one line per kind
             return _both_sides(event.hospital_id, event.award.agency_id)
         case e.UnitStatusChanged(unit) | e.UnitUpdated(unit):
             return [*CENTER, f"agency:{unit.agency_id}"]
-        case e.AccessAudited(entry):
-            return [*CENTER, f"agency:{entry.agency_id}"]
+        case e.AccessAudited():  # its agency's administrators read it at Center, nobody else
+            return [*CENTER]
         case e.UnitLocationReported(job):  # Center counts no places
             return [HOSPITAL, f"hospital:{job.hospital_id}", f"agency:{job.agency_id}"]
         case _:

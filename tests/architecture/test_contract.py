@@ -18,7 +18,7 @@ from google.protobuf.descriptor import (
     MethodDescriptor,
 )
 from google.protobuf.descriptor_pb2 import MethodOptions
-from medport.common.v1 import access_pb2
+from medport.common.v1 import access_pb2, event_audience_pb2
 
 from tests.support.contract import (
     SILOS,
@@ -211,9 +211,36 @@ def _grants(method: MethodDescriptor) -> set[tuple[int, int]]:
 @pytest.mark.parametrize("silo", SILOS)
 def test_payloads_number_from_sixteen_and_snapshots_from_a_hundred(silo: str) -> None:
     event = _log(silo).message_types_by_name[f"{silo.capitalize()}Event"]
-    for field in event.oneofs_by_name["payload"].fields:
+    for field in _payloads(event):
         assert field.number >= 16
         assert (field.number >= 100) is field.name.endswith("_snapshot")
+
+
+def test_payloads_say_who_can_hear_them_and_nothing_else_does() -> None:
+    heard: dict[str, set[int]] = {
+        message.full_name: set(option(message, event_audience_pb2.heard_by))
+        for file in files()
+        for message in messages(file)
+    }
+    events = [_log(silo).message_types_by_name[f"{silo.capitalize()}Event"] for silo in SILOS]
+    payloads = {each.message_type.full_name for event in events for each in _payloads(event)}
+    assert {name for name, audiences in heard.items() if audiences} == payloads
+    assert all(event_audience_pb2.EVENT_AUDIENCE_UNSPECIFIED not in each for each in heard.values())
+
+
+@pytest.mark.parametrize("silo", SILOS)
+def test_the_trail_is_heard_by_center_alone(silo: str) -> None:
+    """Administrators read their organisation's entries there, and nobody else of it does."""
+    event = _log(silo).message_types_by_name[f"{silo.capitalize()}Event"]
+    trail = {each.message_type.name: each.message_type for each in _payloads(event)}
+    assert set(option(trail["AccessAudited"], event_audience_pb2.heard_by)) == {
+        event_audience_pb2.EVENT_AUDIENCE_CENTER_SILO,
+        event_audience_pb2.EVENT_AUDIENCE_CENTER_ADMINISTRATORS,
+    }
+
+
+def _payloads(event: Descriptor) -> Any:
+    return event.oneofs_by_name["payload"].fields
 
 
 def _log(silo: str) -> FileDescriptor:

@@ -75,5 +75,5 @@ def described(file: FileDescriptor) -> FileDescriptorProto:
     return proto
 
 
-def option(method: MethodDescriptor, extension: Any) -> Any:
-    return method.GetOptions().Extensions[extension]
+def option(element: MethodDescriptor | Descriptor, extension: Any) -> Any:
+    return element.GetOptions().Extensions[extension]

@@ -83,8 +83,7 @@ class Writer:
 
     def row(self, subject: str, version: int, audience: Sequence[str]) -> dict[str, Any]:
         """Make the outbox row of an event."""
-        announcement = self.kind.announcement(subject, version, audience)
-        return self.kind.envelope.row(announcement)
+        return self.kind.row(subject, version, audience)
 
     def commit(self) -> None:
         """Commit, and note the outcome; one that died is unknown, and its error is raised."""

@@ -44,7 +44,7 @@ async def smuggle(silo: Silo, version: int, *, is_nameless: bool = False) -> Non
 
     Its payload is cut short; with ``is_nameless`` nothing of it can be read at all.
     """
-    row = silo.kind.envelope.row(silo.kind.announcement(GARBLED, version))
+    row = silo.kind.row(GARBLED, version)
     payload = silo.kind.event.DESCRIPTOR.oneofs_by_name["payload"].fields[0].number
     tag = bytes([(payload << 3 | 2) & 0x7F | 0x80, payload >> 4])
     data = b"\xff\xff" if is_nameless else row["data"] + tag + b"\x02\xff\xff"

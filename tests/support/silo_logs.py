@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from medport.center.events.v1 import event_log_pb2 as center_pb
 from medport.center.events.v1.event_log_pb2_grpc import EventLogServiceStub as CenterStub
 from medport.center.events.v1.feature_toggles_pb2 import FeatureToggleChanged
 from medport.common.v1 import event_log_pb2 as common
 from medport.ems.events.v1 import event_log_pb2 as ems_pb
+from medport.ems.events.v1.agencies_pb2 import AgencyUpdated
 from medport.ems.events.v1.event_log_pb2_grpc import EventLogServiceStub as EmsStub
-from medport.ems.events.v1.units_pb2 import UnitUpdated
 from medport.hospital.events.v1 import event_log_pb2 as hospital_pb
 from medport.hospital.events.v1.event_log_pb2_grpc import EventLogServiceStub as HospitalStub
-from medport.hospital.events.v1.hospitals_pb2 import HospitalProvisioned
+from medport.hospital.events.v1.facilities_pb2 import Facility, FacilityChanged
 
 from chassis.auth import Principal
 from chassis.outbox import Announcement, Envelope
@@ -68,6 +69,13 @@ class Kind:
             audience=tuple(audience) or (f"silo:{self.peer}",),
         )
 
+    def row(
+        self, subject: str = "", version: int = 1, audience: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Make its outbox row; for ``audience``, even one that may hear no such event."""
+        row = self.envelope.row(self.announcement(subject, version))
+        return row | {"audience": list(audience)} if audience else row
+
     def wish(self, start: common.StartPosition, **fields: Any) -> Any:
         """Make a SubscribeRequest of this silo's."""
         return self.pb.SubscribeRequest(subscriber=self.peer, start=start, **fields)
@@ -79,7 +87,7 @@ HOSPITAL = Kind(
     pb=hospital_pb,
     stub=HospitalStub,
     event=hospital_pb.HospitalEvent,
-    payload=lambda: HospitalProvisioned(hospital_id=str(uuid4())),
+    payload=lambda: FacilityChanged(facility=Facility(facility_id=str(uuid4()))),
 )
 EMS = Kind(
     silo="ems",
@@ -87,7 +95,7 @@ EMS = Kind(
     pb=ems_pb,
     stub=EmsStub,
     event=ems_pb.EmsEvent,
-    payload=lambda: UnitUpdated(agency_id=str(uuid4()), unit_id=str(uuid4())),
+    payload=lambda: AgencyUpdated(agency_id=str(uuid4())),
 )
 CENTER = Kind(
     silo="center",
@@ -98,3 +106,10 @@ CENTER = Kind(
     payload=lambda: FeatureToggleChanged(feature_name=str(uuid4())),
 )
 KINDS = (HOSPITAL, EMS, CENTER)
+
+
+def signing_key(kind: Kind) -> Announcement:
+    """Make an event of the one type that every silo announces, and every silo may hear."""
+    package = kind.event.DESCRIPTOR.file.package
+    published = kind.file.pool.FindMessageTypeByName(f"{package}.SigningKeyPublished")
+    return replace(kind.announcement(), event=GetMessageClass(published)())

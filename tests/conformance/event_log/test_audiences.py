@@ -1,46 +1,34 @@
-"""Who is sent what, and until when: each type of event to six principals, and tokens that end.
+"""Who is sent what: each type of event to eight principals.
 
-Proves events.md 14.21: delivery follows the audience alone, whatever the type; a stream ends soon
-after its caller's token expired or its session was revoked. That no event holds a word about a
-patient is proven in tests/architecture/test_contract.py and by the canaries of tests/e2e.
+Proves events.md 14.21: delivery follows the audience alone, whatever the type; a type that a caller
+can never hear is refused in its filters. That no event holds a word about a patient is proven in
+tests/architecture/test_contract.py and by the canaries of tests/e2e.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
-import psycopg
 import pytest
 from google.protobuf.message_factory import GetMessageClass
+from medport.common.v1 import event_log_pb2 as common
+from medport.common.v1.event_audience_pb2 import EventAudience
 
-from center_svc.bootstrap import make_admin
-from chassis import stream_subscriptions, tokens
+from chassis import event_contract, stream_subscriptions
 from chassis.auth import Principal
-from chassis.clock import utc_now
-from chassis.health import SERVING
-from chassis.interceptors import access
-from chassis.minting import identity_key, mint, process
+from chassis.event_contract import hearers
 from chassis.outbox import Announcement
-from chassis.passwords import Passwords
-from tests.integration.chassis.test_health import until_status
-from tests.support.databases import superuser_of
 from tests.support.event_streams import EARLIEST, LATEST, Silo, frames, positions, until_head
 from tests.support.event_writers import Scene
-from tests.support.refusals import refusal
-from tests.support.silo_logs import Kind
-from tests.support.silos import Keys, running
+from tests.support.refusals import told
+from tests.support.silo_logs import Kind, signing_key
 
 TENANT = uuid4()
-AGAIN = 0.2  # seconds; in production 25
-PASSWORD = "correct horse battery staple"  # noqa: S105 - known to everybody who reads this
-EMAIL = "admin@center.example"
 
 
 def _user(silo: str, tenant: UUID | None, role: str) -> Principal:
@@ -59,46 +47,96 @@ AUDIENCES = (
     ("role:center_admin", "silo:center"),
     ("silo:ems",),
 )
-PRINCIPALS = {  # and which of the audiences they belong to
-    "staff": (_user("hospital", TENANT, "HOSPITAL_STAFF"), {0, 1}),
-    "staff of another hospital": (_user("hospital", uuid4(), "HOSPITAL_ADMIN"), set[int]()),
-    "dispatcher": (_user("ems", TENANT, "EMS_DISPATCHER"), {2}),  # of an agency of the same id
-    "administrator": (_user("center", None, "CENTER_ADMIN"), {3}),
-    "coordinator": (_user("center", None, "CENTER_COORDINATOR"), set[int]()),
-    "process": (_process("ems"), {0, 4}),
+PRINCIPALS = {  # with the audience that each belongs to, as a key and in the contract's word
+    "staff": (_user("hospital", TENANT, "HOSPITAL_STAFF"), HOSPITAL, "HOSPITAL"),
+    "staff of another hospital": (_user("hospital", uuid4(), "HOSPITAL_ADMIN"), "", "HOSPITAL"),
+    # of an agency that has the hospital's id
+    "dispatcher": (_user("ems", TENANT, "EMS_DISPATCHER"), AGENCY, "AGENCY"),
+    "crew": (_user("ems", TENANT, "EMS_CREW"), "", "UNSPECIFIED"),
+    "biller": (_user("ems", TENANT, "EMS_BILLING"), "", "UNSPECIFIED"),
+    "administrator": (
+        _user("center", None, "CENTER_ADMIN"),
+        "role:center_admin",
+        "CENTER_ADMINISTRATORS",
+    ),
+    "coordinator": (_user("center", None, "CENTER_COORDINATOR"), "", "UNSPECIFIED"),
+    "process": (_process("ems"), "silo:ems", "EMS_SILO"),
 }
 
 
 def _every_type(kind: Kind, audience: tuple[str, ...]) -> list[Announcement]:
-    """Make one event of each type that the silo announces; snapshots are no events of the log."""
+    """Make one event of each type that the silo announces to any of ``audience``.
+
+    Snapshots are no events of the log.
+    """
     payloads = kind.event.DESCRIPTOR.oneofs_by_name["payload"].fields
-    return [
-        Announcement(
-            event=GetMessageClass(each.message_type)(),
-            subject=f"subjects/{uuid4()}",
-            subject_version=1,
-            audience=audience,
-        )
-        for each in payloads
-        if each.number < 100
-    ]
+    heard_by = hearers(kind.event.DESCRIPTOR)
+    announced = []
+    for each in payloads:
+        hearing: Any = heard_by[each.message_type.full_name]
+        meant = [key for key in audience if event_contract.kind(key) in hearing]
+        if meant and each.number < 100:
+            event = GetMessageClass(each.message_type)()
+            subject = f"subjects/{uuid4()}"
+            told = Announcement(event=event, subject=subject, subject_version=1, audience=meant)
+            announced.append(told)
+    return announced
 
 
 async def test_the_audience_decides_whatever_the_type(scene: Scene, served: Silo) -> None:
-    expected: dict[int, list[int]] = {}
-    for index, audience in enumerate(AUDIENCES):
+    expected: dict[str, list[int]] = {name: [] for name in PRINCIPALS}
+    written = 0
+    for audience in AUDIENCES:
         announced = _every_type(scene.kind, audience)
-        first = sum(map(len, expected.values())) + 1
-        await served.announce(*announced)
-        expected[index] = list(range(first, first + len(announced)))
-    await until_head(served, sum(map(len, expected.values())))
-    for name, (principal, belongs_to) in PRINCIPALS.items():
+        if announced:
+            await served.announce(*announced)
+        for event in announced:
+            written += 1
+            for name, (_, key, _) in PRINCIPALS.items():
+                expected[name] += [written] if key in event.audience else []
+    await until_head(served, written)
+    for name, (principal, _, _) in PRINCIPALS.items():
         served.principal = principal
         stream = served.subscribe(EARLIEST, stop_at_head=True)
         seen = positions([frame async for frame in stream])
-        assert seen == [each for index in sorted(belongs_to) for each in expected[index]], name
+        assert seen == expected[name], name
         listed = await served.stub.ListEvents(scene.kind.pb.ListEventsRequest(page_size=500))
         assert [event.placement.position for event in listed.events] == seen, name
+
+
+async def test_a_type_that_a_caller_can_never_hear_is_refused(served: Silo) -> None:
+    """Each type to each principal, alone and behind one that it may hear; and in every RPC."""
+    token = (await until_head(served, 0)).head_token
+    for name, (principal, _, audience) in PRINCIPALS.items():
+        served.principal = principal
+        number = EventAudience.Value(f"EVENT_AUDIENCE_{audience}")
+        heard_by = hearers(served.kind.event.DESCRIPTOR)
+        allowed = [each for each, hearing in heard_by.items() if number in hearing]
+        for type_name in heard_by:
+            for call in _asking(served, token, [*allowed[:1], type_name]):
+                outcome = await _outcome(call)
+                assert outcome == ("OK" if type_name in allowed else FORBIDDEN), (name, type_name)
+
+
+FORBIDDEN = "PERMISSION_DENIED EVENT_TYPE_FORBIDDEN"
+
+
+def _asking(served: Silo, token: bytes, types: list[str]) -> Iterator[Any]:
+    pb, filter = served.kind.pb, common.EventFilter(types=types)
+    yield served.subscribe(LATEST, filter=filter, stop_at_head=True)
+    yield served.stub.ListEvents(pb.ListEventsRequest(filter=filter))
+    yield served.stub.GetEventLog(pb.GetEventLogRequest(filter=filter, resume_token=token))
+
+
+async def _outcome(call: Any) -> str:
+    try:
+        if isinstance(call, grpc.aio.UnaryStreamCall):
+            assert [frame async for frame in call]
+        else:
+            await call
+    except grpc.aio.AioRpcError as refused:
+        return f"{refused.code().name} {told(refused)[0]}"
+    return "OK"
 
 
 async def test_who_changes_sides_hears_the_other_side_from_then_on(
@@ -110,131 +148,16 @@ async def test_who_changes_sides_hears_the_other_side_from_then_on(
     monkeypatch.setattr("chassis.auth.caller", lambda: caller["now"])
     stream = served.subscribe(LATEST)
     await frames(stream, 2)
-    await served.announce(served.kind.announcement(audience=("silo:ems",)))
+    await served.announce(_key_for("silo:ems", served.kind))
     assert positions(await frames(stream, 1)) == [1]
     caller["now"] = _process("hospital")
     await asyncio.sleep(0.2)  # the interval is time itself
-    await served.announce(served.kind.announcement(audience=("silo:ems",)))
-    await served.announce(served.kind.announcement(audience=("silo:hospital",)))
+    await served.announce(_key_for("silo:ems", served.kind))
+    await served.announce(_key_for("silo:hospital", served.kind))
     assert positions(await frames(stream, 1)) == [3]
     stream.cancel()
 
 
-@pytest.fixture
-def asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the guards of a process ask again sooner than in 25 s: the rest is production's."""
-    monkeypatch.setattr(access.guard, "__defaults__", (AGAIN,))
-    monkeypatch.setattr(tokens, "REMEMBERED_AT_HOME", timedelta(seconds=AGAIN))
-
-
-def test_both_together_are_thirty_seconds_at_most() -> None:
-    assert access.AGAIN_SECONDS + tokens.REMEMBERED_AT_HOME.total_seconds() <= 30
-
-
-@asynccontextmanager
-async def _open(kind: Kind, channel: grpc.aio.Channel, bearer: str) -> AsyncIterator[Any]:
-    """Subscribe with a token."""
-    stub: Any = kind.stub(channel)
-    call = stub.Subscribe(kind.wish(LATEST), metadata=(("authorization", f"Bearer {bearer}"),))
-    await frames(call, 1)
-    with closing(_Cancelled(call)):
-        yield call
-
-
-class _Cancelled:
-    def __init__(self, call: Any) -> None:
-        self.close = call.cancel
-
-
-async def _end(call: Any) -> tuple[grpc.StatusCode, str]:
-    async with asyncio.timeout(10):
-        reason, _ = await refusal(call)
-    return await call.code(), reason
-
-
-UNAUTHENTICATED = (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
-
-
-@pytest.mark.usefixtures("asking")
-async def test_a_stream_ends_when_its_token_expires(kind: Kind, database: str) -> None:
-    keys, left = Keys(), timedelta(seconds=2)
-    key = identity_key(kind.peer, keys.pem(kind.peer))
-    async with running(kind.silo, database, keys) as (_, channel):
-        await until_status(channel, SERVING)
-        now = utc_now() - tokens.LIFE - tokens.LEEWAY + left
-        bearer = mint(key, process(kind.peer), kind.silo, now).bearer
-        async with _open(kind, channel, bearer) as call:
-            assert await _end(call) == UNAUTHENTICATED
-
-
-@pytest.mark.usefixtures("asking")
-async def test_a_stream_ends_when_its_session_is_revoked(kind: Kind, database: str) -> None:
-    email = await _ADMITTED[kind.silo](database)
-    async with running(kind.silo, database, Keys()) as (_, channel):
-        await until_status(channel, SERVING)
-        bearer, session = await _login(kind, channel, email)
-        async with _open(kind, channel, bearer) as call:
-            assert (await frames(call, 1))[0].HasField("caught_up")
-            with psycopg.connect(superuser_of(database), autocommit=True) as owner:
-                ended = owner.execute(
-                    "UPDATE user_session SET revoked_at = now(), revoke_reason = 'ADMINISTRATOR'"
-                    " WHERE id = %s",
-                    [session],
-                )
-                assert ended.rowcount == 1
-            assert await _end(call) == UNAUTHENTICATED
-
-
-async def _login(kind: Kind, channel: grpc.aio.Channel, email: str) -> tuple[str, str]:
-    """Log in as anybody would; return the access token and the session's id."""
-    package = f"medport.{kind.silo}.v1.sessions_pb2"
-    pb, grpc_pb = importlib.import_module(package), importlib.import_module(f"{package}_grpc")
-    request = pb.CreateSessionRequest(email=email, password=PASSWORD)
-    answer = await grpc_pb.SessionServiceStub(channel).CreateSession(request, timeout=20)
-    return answer.access_token, answer.session.id
-
-
-async def _admit_to_center(dsn: str) -> str:
-    await make_admin(dsn, EMAIL, PASSWORD)
-    return EMAIL
-
-
-_HOSPITAL = """
-INSERT INTO hospital (hospital_id, service_id, name, status)
-VALUES (%(tenant)s, gen_random_uuid(), 'Mercy', 'ACTIVE')
-"""
-_AGENCY = """
-INSERT INTO ems_agency (agency_id, service_id, name, phone, email, address, city, state, zip_code,
-                        latitude, longitude, status, added_by)
-VALUES (%(tenant)s, gen_random_uuid(), 'Swift', '555', 'a@swift.example', '1 Road', 'Altoona', 'PA',
-        '16601', 40.5, -78.4, 'ACTIVE', gen_random_uuid())
-"""
-_STAFF = """
-INSERT INTO hospital_user (hospital_id, id, email, password_hash, name, role)
-VALUES (%(tenant)s, %(id)s, %(email)s, %(hash)s, 'Somebody', 'STAFF')
-"""
-_DISPATCHER = """
-INSERT INTO ems_agency_user (agency_id, id, email, password_hash, name, role)
-VALUES (%(tenant)s, %(id)s, %(email)s, %(hash)s, 'Somebody', 'DISPATCHER')
-"""
-_LOGIN = "INSERT INTO login_email (email, {}, user_id) VALUES (%(email)s, %(tenant)s, %(id)s)"
-
-
-async def _admit(dsn: str, *statements: str) -> str:
-    row = {
-        "tenant": TENANT,
-        "id": uuid4(),
-        "email": EMAIL,
-        "hash": await Passwords().hash(PASSWORD),
-    }
-    with psycopg.connect(superuser_of(dsn), autocommit=True) as owner:
-        for statement in statements:
-            owner.execute(statement.encode(), row)
-    return EMAIL
-
-
-_ADMITTED = {
-    "hospital": lambda dsn: _admit(dsn, _HOSPITAL, _STAFF, _LOGIN.format("hospital_id")),
-    "ems": lambda dsn: _admit(dsn, _AGENCY, _DISPATCHER, _LOGIN.format("agency_id")),
-    "center": _admit_to_center,
-}
+def _key_for(audience: str, kind: Kind) -> Announcement:
+    """Make an event of a type that every silo may hear, for one of them."""
+    return replace(signing_key(kind), audience=(audience,))

@@ -125,7 +125,7 @@ def _log(kind: Kind, dsn: str, audience: tuple[str, ...]) -> Lineage:
     """Give a log its first life, and three events if somebody is to see them."""
     with psycopg.connect(superuser_of(dsn), autocommit=True) as owner:
         for _ in range(3 if audience else 0):
-            owner.execute(APPEND, kind.envelope.row(kind.announcement(audience=audience)))
+            owner.execute(APPEND, kind.row(audience=audience))
         owner.execute("SELECT event_log_tick(10)")
         factory: Any = READ.rows  # made for asynchronous cursors, which read rows the same way
         with owner.cursor(binary=True, row_factory=factory) as cursor:

@@ -64,7 +64,7 @@ async def test_events_arrive_within_the_poll_whoever_was_to_wake_whom(
         for turn in range(1, QUIET + count(5, 50) + 1):
             if turn > QUIET:  # one that comes back looks at once, as if it had been told
                 ended += len(scene.admin.execute(_END_LISTENERS).fetchall())
-            writer.execute(APPEND, scene.kind.envelope.row(scene.kind.announcement()))
+            writer.execute(APPEND, scene.kind.row())
             [frame] = await frames(stream, 1, POLLED)
             assert positions([frame]) == [turn]
     assert ended > 0  # fewer than turns: one that was ended comes back when it comes back

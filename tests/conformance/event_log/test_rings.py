@@ -28,7 +28,7 @@ from tests.support.event_writers import Scene
 from tests.support.histories import Origin, Stream, read_log
 from tests.support.profiles import count
 from tests.support.recording import Recording, anywhere, following
-from tests.support.silo_logs import Kind
+from tests.support.silo_logs import Kind, signing_key
 
 STRING = FieldDescriptor.TYPE_STRING
 SLOTS = 8
@@ -132,11 +132,9 @@ async def test_a_thousand_times_behind_and_live_again(scene: Scene, small: Silo)
 
 
 def _large(kind: Kind) -> Announcement:
-    announced = kind.announcement()
-    (name, *_) = (
-        each.name for each in announced.event.DESCRIPTOR.fields if each.type == each.TYPE_STRING
-    )
-    setattr(announced.event, name, "x" * 10_000)
+    announced = signing_key(kind)
+    event: Any = announced.event
+    event.key_name = "x" * 10_000
     return announced
 
 

@@ -20,7 +20,7 @@ from tests.support.databases import Databases
 from tests.support.event_consumers import Consumer, consuming, outage, until
 from tests.support.event_logs import lay
 from tests.support.event_streams import Silo, serving, until_head
-from tests.support.silo_logs import HOSPITAL
+from tests.support.silo_logs import HOSPITAL, signing_key
 
 CHECKPOINT = "INSERT INTO consumer_checkpoint (consumer, source) VALUES ('ems', 'hospital')"
 AT = "UPDATE consumer_checkpoint SET position = %s, resume_token = %s"
@@ -86,6 +86,12 @@ async def test_what_stands_falls_behind(measured: Measured) -> None:
 async def test_what_is_not_followed_is_no_lag_in_time(measured: Measured) -> None:
     measured.start("medport.hospital.events.v1.FacilityChanged")
     await measured.silo.announce(HOSPITAL.announcement())
+    after_the_followed = await until_head(measured.silo, 1)
+    await measured.silo.announce(signing_key(HOSPITAL))
+    await measured.until("consumer_lag_positions", 2)
+    await until(lambda: measured.gauge("consumer_lag_seconds") > 0)
+
+    measured.consumer.admin.execute(AT, [1, after_the_followed.head_token])
     await measured.until("consumer_lag_positions", 1)
     await measured.until("consumer_lag_seconds", 0)
 

@@ -96,7 +96,7 @@ async def _add(uow: UnitOfWork, tenant: UUID) -> UUID:
     changed = HospitalProvisioned(service_id=str(row))
     uow.emit(
         Announcement(
-            event=changed, subject=f"facilities/{row}", subject_version=1, audience=["silo:ems"]
+            event=changed, subject=f"facilities/{row}", subject_version=1, audience=["silo:center"]
         )
     )
     uow.answered(changed)
@@ -119,6 +119,19 @@ async def test_rows_and_announcements_commit_together(dsn: str, database: Databa
     assert event.metadata.correlation_id == "r-1"
     assert event.metadata.actor.user_id == str(UUID(int=7))
     assert woken == [True]
+
+
+async def test_who_cannot_hear_an_event_by_contract_is_not_told_it(
+    dsn: str, database: Database
+) -> None:
+    _enter(uuid4(), None, b"payload")
+    told = Announcement(
+        event=HospitalProvisioned(), subject="hospitals/1", subject_version=1, audience=["silo:ems"]
+    )
+    with pytest.raises(ValueError, match="HospitalProvisioned is not for silo:ems"):
+        async with database.begin(None) as uow:
+            uow.emit(told)
+    assert not await _outbox(dsn)
 
 
 async def test_an_exception_leaves_neither_row_nor_announcement(

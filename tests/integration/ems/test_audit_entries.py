@@ -10,6 +10,8 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 from medport.ems.events.v1.audit_entries_pb2 import AccessAudited
+from medport.ems.events.v1.event_log_pb2 import EmsEvent, ListEventsRequest
+from medport.ems.events.v1.event_log_pb2_grpc import EventLogServiceStub
 from medport.ems.v1 import agencies_pb2, transport_bids_pb2, units_pb2
 from medport.ems.v1.users_pb2 import CreateUserRequest, EmsAgencyUser
 from medport.ems.v1.users_pb2 import EmsAgencyUserRole as Role
@@ -19,8 +21,9 @@ from tests.integration.ems.test_routes import BASE, PICKUP, a_toggle, level, pla
 from tests.integration.ems.test_routes import change as change_route
 from tests.integration.ems.test_service_areas import change as change_area
 from tests.support.ems_rates import set_rate, usd
-from tests.support.ems_silo import Agency, EmsSilo
+from tests.support.ems_silo import Agency, EmsSilo, Metadata
 from tests.support.ems_trips import Run, run
+from tests.support.waiting import until
 
 
 def changes(silo: EmsSilo, action: str) -> dict[str, Any]:
@@ -55,6 +58,28 @@ async def test_updates_name_the_fields_of_their_mask(silo: EmsSilo) -> None:
         "transport_level": "ALS",
         "fields": ["base_amount", "per_mile_amount"],
     }
+
+
+async def test_nobody_of_the_agency_reads_its_trail_as_events(silo: EmsSilo) -> None:
+    swift = await silo.agency()
+    await swift.add_unit()
+    last = f"units/{(await swift.add_unit()).id}"
+
+    async def is_told() -> bool:
+        return last in [each.metadata.subject for each in await listed(silo, swift.admin)]
+
+    await until(is_told)
+    for caller in (swift.dispatcher, swift.admin):
+        heard = await listed(silo, caller)
+        assert last in [each.metadata.subject for each in heard]
+        assert not any(each.WhichOneof("payload") == "access_audited" for each in heard)
+    for role in ("CREW", "BILLING"):
+        assert not await listed(silo, await silo.login(swift.id, role))
+
+
+async def listed(silo: EmsSilo, caller: Metadata) -> list[EmsEvent]:
+    log, request = EventLogServiceStub(silo.channel), ListEventsRequest(page_size=1000)
+    return list((await log.ListEvents(request, metadata=caller)).events)
 
 
 def update_unit(swift: Agency, unit: units_pb2.Unit, *paths: str, **values: Any) -> Any:

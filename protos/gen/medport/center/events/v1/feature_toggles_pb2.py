@@ -23,17 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.medport/center/events/v1/feature_toggles.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xce\x01\n\x14\x46\x65\x61tureToggleChanged\x12\x14\n\x0c\x66\x65\x61ture_name\x18\x01 \x01(\t\x12\x12\n\nis_enabled\x18\x02 \x01(\x08\x12\x14\n\x0ctarget_users\x18\x03 \x03(\t\x12\x1c\n\x14target_organizations\x18\x04 \x03(\t\x12\x17\n\x0frollout_percent\x18\x05 \x01(\x05\x12.\n\rconfiguration\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x07 \x01(\x03\"_\n\x15\x46\x65\x61tureToggleSnapshot\x12\x46\n\x0e\x66\x65\x61ture_toggle\x18\x01 \x01(\x0b\x32..medport.center.events.v1.FeatureToggleChangedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.medport/center/events/v1/feature_toggles.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a&medport/common/v1/event_audience.proto\"\xd7\x01\n\x14\x46\x65\x61tureToggleChanged\x12\x14\n\x0c\x66\x65\x61ture_name\x18\x01 \x01(\t\x12\x12\n\nis_enabled\x18\x02 \x01(\x08\x12\x14\n\x0ctarget_users\x18\x03 \x03(\t\x12\x1c\n\x14target_organizations\x18\x04 \x03(\t\x12\x17\n\x0frollout_percent\x18\x05 \x01(\x05\x12.\n\rconfiguration\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x07 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\"h\n\x15\x46\x65\x61tureToggleSnapshot\x12\x46\n\x0e\x66\x65\x61ture_toggle\x18\x01 \x01(\x0b\x32..medport.center.events.v1.FeatureToggleChanged:\x07\xd2\xd5\"\x03\x01\x02\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.feature_toggles_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATURETOGGLECHANGED']._serialized_start=107
-  _globals['_FEATURETOGGLECHANGED']._serialized_end=313
-  _globals['_FEATURETOGGLESNAPSHOT']._serialized_start=315
-  _globals['_FEATURETOGGLESNAPSHOT']._serialized_end=410
+  _globals['_FEATURETOGGLECHANGED']._loaded_options = None
+  _globals['_FEATURETOGGLECHANGED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_FEATURETOGGLESNAPSHOT']._loaded_options = None
+  _globals['_FEATURETOGGLESNAPSHOT']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_FEATURETOGGLECHANGED']._serialized_start=147
+  _globals['_FEATURETOGGLECHANGED']._serialized_end=362
+  _globals['_FEATURETOGGLESNAPSHOT']._serialized_start=364
+  _globals['_FEATURETOGGLESNAPSHOT']._serialized_end=468
 # @@protoc_insertion_point(module_scope)

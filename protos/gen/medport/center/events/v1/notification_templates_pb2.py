@@ -22,17 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5medport/center/events/v1/notification_templates.proto\x12\x18medport.center.events.v1\"\xb8\x01\n\x1bNotificationTemplateChanged\x12\x15\n\rtemplate_name\x18\x01 \x01(\t\x12\x15\n\rtemplate_type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\x11\n\tis_active\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x12\n\nis_deleted\x18\x08 \x01(\x08\"t\n\x1cNotificationTemplateSnapshot\x12T\n\x15notification_template\x18\x01 \x01(\x0b\x32\x35.medport.center.events.v1.NotificationTemplateChangedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5medport/center/events/v1/notification_templates.proto\x12\x18medport.center.events.v1\x1a&medport/common/v1/event_audience.proto\"\xc1\x01\n\x1bNotificationTemplateChanged\x12\x15\n\rtemplate_name\x18\x01 \x01(\t\x12\x15\n\rtemplate_type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t\x12\x11\n\tis_active\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x12\n\nis_deleted\x18\x08 \x01(\x08:\x07\xd2\xd5\"\x03\x01\x02\x04\"}\n\x1cNotificationTemplateSnapshot\x12T\n\x15notification_template\x18\x01 \x01(\x0b\x32\x35.medport.center.events.v1.NotificationTemplateChanged:\x07\xd2\xd5\"\x03\x01\x02\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.notification_templates_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_start=84
-  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_end=268
-  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_start=270
-  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_end=386
+  _globals['_NOTIFICATIONTEMPLATECHANGED']._loaded_options = None
+  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._loaded_options = None
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_start=124
+  _globals['_NOTIFICATIONTEMPLATECHANGED']._serialized_end=317
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_start=319
+  _globals['_NOTIFICATIONTEMPLATESNAPSHOT']._serialized_end=444
 # @@protoc_insertion_point(module_scope)

@@ -24,28 +24,39 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/center/events/v1/services.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\"medport/common/v1/vocabulary.proto\"\xd3\x03\n\x11ServiceRegistered\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_name\x18\x04 \x01(\t\x12\x15\n\rcontact_email\x18\x05 \x01(\t\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0finvitation_hash\x18\x08 \x01(\x0c\x12:\n\x16invitation_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10registry_version\x18\n \x01(\x03\x12=\n\x08hospital\x18\x0b \x01(\x0b\x32).medport.center.events.v1.HospitalProfileH\x00\x12\x39\n\x06\x61gency\x18\x0c \x01(\x0b\x32\'.medport.center.events.v1.AgencyProfileH\x00\x42\t\n\x07profile\"$\n\x0fHospitalProfile\x12\x11\n\ttime_zone\x18\x01 \x01(\t\"\x9b\x01\n\rAgencyProfile\x12\x14\n\x0c\x63ontact_name\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0c\n\x04\x63ity\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08zip_code\x18\x06 \x01(\t\x12%\n\x08location\x18\x07 \x01(\x0b\x32\x13.google.type.LatLng\"\x8b\x01\n\x10ServiceSuspended\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03\"\x8c\x01\n\x11ServiceReinstated\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03\"\x89\x01\n\x0eServiceRetired\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03\"\x93\x02\n\x0fServiceSnapshot\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_name\x18\x04 \x01(\t\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.medport.common.v1.RegistryStatus\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10registry_version\x18\x08 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/center/events/v1/services.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\"\xdc\x03\n\x11ServiceRegistered\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_name\x18\x04 \x01(\t\x12\x15\n\rcontact_email\x18\x05 \x01(\t\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0finvitation_hash\x18\x08 \x01(\x0c\x12:\n\x16invitation_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10registry_version\x18\n \x01(\x03\x12=\n\x08hospital\x18\x0b \x01(\x0b\x32).medport.center.events.v1.HospitalProfileH\x00\x12\x39\n\x06\x61gency\x18\x0c \x01(\x0b\x32\'.medport.center.events.v1.AgencyProfileH\x00:\x07\xd2\xd5\"\x03\x01\x02\x04\x42\t\n\x07profile\"$\n\x0fHospitalProfile\x12\x11\n\ttime_zone\x18\x01 \x01(\t\"\x9b\x01\n\rAgencyProfile\x12\x14\n\x0c\x63ontact_name\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0c\n\x04\x63ity\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08zip_code\x18\x06 \x01(\t\x12%\n\x08location\x18\x07 \x01(\x0b\x32\x13.google.type.LatLng\"\x94\x01\n\x10ServiceSuspended\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\"\x95\x01\n\x11ServiceReinstated\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\"\x92\x01\n\x0eServiceRetired\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x18\n\x10registry_version\x18\x04 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\"\x9c\x02\n\x0fServiceSnapshot\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x34\n\x0cservice_type\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.ServiceType\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_name\x18\x04 \x01(\t\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.medport.common.v1.RegistryStatus\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10registry_version\x18\x08 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.services_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVICEREGISTERED']._serialized_start=165
-  _globals['_SERVICEREGISTERED']._serialized_end=632
-  _globals['_HOSPITALPROFILE']._serialized_start=634
-  _globals['_HOSPITALPROFILE']._serialized_end=670
-  _globals['_AGENCYPROFILE']._serialized_start=673
-  _globals['_AGENCYPROFILE']._serialized_end=828
-  _globals['_SERVICESUSPENDED']._serialized_start=831
-  _globals['_SERVICESUSPENDED']._serialized_end=970
-  _globals['_SERVICEREINSTATED']._serialized_start=973
-  _globals['_SERVICEREINSTATED']._serialized_end=1113
-  _globals['_SERVICERETIRED']._serialized_start=1116
-  _globals['_SERVICERETIRED']._serialized_end=1253
-  _globals['_SERVICESNAPSHOT']._serialized_start=1256
-  _globals['_SERVICESNAPSHOT']._serialized_end=1531
+  _globals['_SERVICEREGISTERED']._loaded_options = None
+  _globals['_SERVICEREGISTERED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SERVICESUSPENDED']._loaded_options = None
+  _globals['_SERVICESUSPENDED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SERVICEREINSTATED']._loaded_options = None
+  _globals['_SERVICEREINSTATED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SERVICERETIRED']._loaded_options = None
+  _globals['_SERVICERETIRED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SERVICESNAPSHOT']._loaded_options = None
+  _globals['_SERVICESNAPSHOT']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SERVICEREGISTERED']._serialized_start=205
+  _globals['_SERVICEREGISTERED']._serialized_end=681
+  _globals['_HOSPITALPROFILE']._serialized_start=683
+  _globals['_HOSPITALPROFILE']._serialized_end=719
+  _globals['_AGENCYPROFILE']._serialized_start=722
+  _globals['_AGENCYPROFILE']._serialized_end=877
+  _globals['_SERVICESUSPENDED']._serialized_start=880
+  _globals['_SERVICESUSPENDED']._serialized_end=1028
+  _globals['_SERVICEREINSTATED']._serialized_start=1031
+  _globals['_SERVICEREINSTATED']._serialized_end=1180
+  _globals['_SERVICERETIRED']._serialized_start=1183
+  _globals['_SERVICERETIRED']._serialized_end=1329
+  _globals['_SERVICESNAPSHOT']._serialized_start=1332
+  _globals['_SERVICESNAPSHOT']._serialized_end=1616
 # @@protoc_insertion_point(module_scope)

@@ -23,19 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/center/events/v1/signing_keys.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x01\n\x13SigningKeyPublished\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x33\n\x0fnot_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x11SigningKeyRevoked\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x12SigningKeySnapshot\x12:\n\x03key\x18\x01 \x01(\x0b\x32-.medport.center.events.v1.SigningKeyPublishedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/center/events/v1/signing_keys.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&medport/common/v1/event_audience.proto\"\xc1\x01\n\x13SigningKeyPublished\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x33\n\x0fnot_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x01\x02\x03\x04\"`\n\x11SigningKeyRevoked\x12\x10\n\x08key_name\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x01\x02\x03\x04\"Z\n\x12SigningKeySnapshot\x12:\n\x03key\x18\x01 \x01(\x0b\x32-.medport.center.events.v1.SigningKeyPublished:\x08\xd2\xd5\"\x04\x01\x02\x03\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.signing_keys_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIGNINGKEYPUBLISHED']._serialized_start=107
-  _globals['_SIGNINGKEYPUBLISHED']._serialized_end=290
-  _globals['_SIGNINGKEYREVOKED']._serialized_start=292
-  _globals['_SIGNINGKEYREVOKED']._serialized_end=378
-  _globals['_SIGNINGKEYSNAPSHOT']._serialized_start=380
-  _globals['_SIGNINGKEYSNAPSHOT']._serialized_end=460
+  _globals['_SIGNINGKEYPUBLISHED']._loaded_options = None
+  _globals['_SIGNINGKEYPUBLISHED']._serialized_options = b'\322\325\"\004\001\002\003\004'
+  _globals['_SIGNINGKEYREVOKED']._loaded_options = None
+  _globals['_SIGNINGKEYREVOKED']._serialized_options = b'\322\325\"\004\001\002\003\004'
+  _globals['_SIGNINGKEYSNAPSHOT']._loaded_options = None
+  _globals['_SIGNINGKEYSNAPSHOT']._serialized_options = b'\322\325\"\004\001\002\003\004'
+  _globals['_SIGNINGKEYPUBLISHED']._serialized_start=147
+  _globals['_SIGNINGKEYPUBLISHED']._serialized_end=340
+  _globals['_SIGNINGKEYREVOKED']._serialized_start=342
+  _globals['_SIGNINGKEYREVOKED']._serialized_end=438
+  _globals['_SIGNINGKEYSNAPSHOT']._serialized_start=440
+  _globals['_SIGNINGKEYSNAPSHOT']._serialized_end=530
 # @@protoc_insertion_point(module_scope)

@@ -23,19 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)medport/center/events/v1/sla_timers.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x07TripRef\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12\x14\n\x0ctrip_version\x18\x03 \x01(\x03\x12\x18\n\x10material_version\x18\x04 \x01(\x03\"\xb0\x01\n\x0bSlaBreached\x12/\n\x04trip\x18\x01 \x01(\x0b\x32!.medport.center.events.v1.TripRef\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.medport.center.events.v1.SlaKind\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tagency_id\x18\x04 \x01(\t*\xac\x01\n\x07SlaKind\x12\x18\n\x14SLA_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SLA_KIND_FIRST_BID\x10\x01\x12\x19\n\x15SLA_KIND_AWARD_ANSWER\x10\x02\x12\x15\n\x11SLA_KIND_EN_ROUTE\x10\x03\x12\x1b\n\x17SLA_KIND_ARRIVED_PICKUP\x10\x04\x12 \n\x1cSLA_KIND_CANCELLATION_ANSWER\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)medport/center/events/v1/sla_timers.proto\x12\x18medport.center.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&medport/common/v1/event_audience.proto\"l\n\x07TripRef\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12\x14\n\x0ctrip_version\x18\x03 \x01(\x03\x12\x18\n\x10material_version\x18\x04 \x01(\x03\"\xbb\x01\n\x0bSlaBreached\x12/\n\x04trip\x18\x01 \x01(\x0b\x32!.medport.center.events.v1.TripRef\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.medport.center.events.v1.SlaKind\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tagency_id\x18\x04 \x01(\t:\t\xd2\xd5\"\x05\x01\x02\x04\x05\x06*\xac\x01\n\x07SlaKind\x12\x18\n\x14SLA_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SLA_KIND_FIRST_BID\x10\x01\x12\x19\n\x15SLA_KIND_AWARD_ANSWER\x10\x02\x12\x15\n\x11SLA_KIND_EN_ROUTE\x10\x03\x12\x1b\n\x17SLA_KIND_ARRIVED_PICKUP\x10\x04\x12 \n\x1cSLA_KIND_CANCELLATION_ANSWER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.sla_timers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SLAKIND']._serialized_start=394
-  _globals['_SLAKIND']._serialized_end=566
-  _globals['_TRIPREF']._serialized_start=104
-  _globals['_TRIPREF']._serialized_end=212
-  _globals['_SLABREACHED']._serialized_start=215
-  _globals['_SLABREACHED']._serialized_end=391
+  _globals['_SLABREACHED']._loaded_options = None
+  _globals['_SLABREACHED']._serialized_options = b'\322\325\"\005\001\002\004\005\006'
+  _globals['_SLAKIND']._serialized_start=445
+  _globals['_SLAKIND']._serialized_end=617
+  _globals['_TRIPREF']._serialized_start=144
+  _globals['_TRIPREF']._serialized_end=252
+  _globals['_SLABREACHED']._serialized_start=255
+  _globals['_SLABREACHED']._serialized_end=442
 # @@protoc_insertion_point(module_scope)

@@ -23,17 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4medport/center/events/v1/system_configurations.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x88\x01\n\x1aSystemConfigurationChanged\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nvalue_type\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03\"q\n\x1bSystemConfigurationSnapshot\x12R\n\x14system_configuration\x18\x01 \x01(\x0b\x32\x34.medport.center.events.v1.SystemConfigurationChangedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4medport/center/events/v1/system_configurations.proto\x12\x18medport.center.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a&medport/common/v1/event_audience.proto\"\x91\x01\n\x1aSystemConfigurationChanged\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nvalue_type\x18\x02 \x01(\t\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x11\n\tis_active\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03:\x07\xd2\xd5\"\x03\x01\x02\x04\"z\n\x1bSystemConfigurationSnapshot\x12R\n\x14system_configuration\x18\x01 \x01(\x0b\x32\x34.medport.center.events.v1.SystemConfigurationChanged:\x07\xd2\xd5\"\x03\x01\x02\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.center.events.v1.system_configurations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_start=113
-  _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_end=249
-  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_start=251
-  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_end=364
+  _globals['_SYSTEMCONFIGURATIONCHANGED']._loaded_options = None
+  _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._loaded_options = None
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_options = b'\322\325\"\003\001\002\004'
+  _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_start=153
+  _globals['_SYSTEMCONFIGURATIONCHANGED']._serialized_end=298
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_start=300
+  _globals['_SYSTEMCONFIGURATIONSNAPSHOT']._serialized_end=422
 # @@protoc_insertion_point(module_scope)

@@ -23,20 +23,27 @@ _sym_db = _symbol_database.Default()
 
 
 from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$medport/ems/events/v1/agencies.proto\x12\x15medport.ems.events.v1\x1a\x18google/type/latlng.proto\x1a\"medport/common/v1/vocabulary.proto\":\n\x11\x41gencyProvisioned\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\"\xd9\x02\n\rAgencyUpdated\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0c\n\x04\x63ity\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12%\n\x08location\x18\x06 \x01(\x0b\x32\x13.google.type.LatLng\x12\x31\n\x06levels\x18\x07 \x03(\x0e\x32!.medport.common.v1.TransportLevel\x12\x33\n\x0c\x63\x61pabilities\x18\x08 \x03(\x0e\x32\x1d.medport.common.v1.Capability\x12:\n\x0fregistry_status\x18\t \x01(\x0e\x32!.medport.common.v1.RegistryStatus\x12\x18\n\x10registry_version\x18\n \x01(\x03\x12\x16\n\x0e\x61gency_version\x18\x0b \x01(\x03\"F\n\x0e\x41gencySnapshot\x12\x34\n\x06\x61gency\x18\x01 \x01(\x0b\x32$.medport.ems.events.v1.AgencyUpdatedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$medport/ems/events/v1/agencies.proto\x12\x15medport.ems.events.v1\x1a\x18google/type/latlng.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\"D\n\x11\x41gencyProvisioned\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t:\x08\xd2\xd5\"\x04\x01\x03\x04\x06\"\xe3\x02\n\rAgencyUpdated\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0c\n\x04\x63ity\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12%\n\x08location\x18\x06 \x01(\x0b\x32\x13.google.type.LatLng\x12\x31\n\x06levels\x18\x07 \x03(\x0e\x32!.medport.common.v1.TransportLevel\x12\x33\n\x0c\x63\x61pabilities\x18\x08 \x03(\x0e\x32\x1d.medport.common.v1.Capability\x12:\n\x0fregistry_status\x18\t \x01(\x0e\x32!.medport.common.v1.RegistryStatus\x12\x18\n\x10registry_version\x18\n \x01(\x03\x12\x16\n\x0e\x61gency_version\x18\x0b \x01(\x03:\x08\xd2\xd5\"\x04\x01\x03\x04\x06\"P\n\x0e\x41gencySnapshot\x12\x34\n\x06\x61gency\x18\x01 \x01(\x0b\x32$.medport.ems.events.v1.AgencyUpdated:\x08\xd2\xd5\"\x04\x01\x03\x04\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.ems.events.v1.agencies_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AGENCYPROVISIONED']._serialized_start=125
-  _globals['_AGENCYPROVISIONED']._serialized_end=183
-  _globals['_AGENCYUPDATED']._serialized_start=186
-  _globals['_AGENCYUPDATED']._serialized_end=531
-  _globals['_AGENCYSNAPSHOT']._serialized_start=533
-  _globals['_AGENCYSNAPSHOT']._serialized_end=603
+  _globals['_AGENCYPROVISIONED']._loaded_options = None
+  _globals['_AGENCYPROVISIONED']._serialized_options = b'\322\325\"\004\001\003\004\006'
+  _globals['_AGENCYUPDATED']._loaded_options = None
+  _globals['_AGENCYUPDATED']._serialized_options = b'\322\325\"\004\001\003\004\006'
+  _globals['_AGENCYSNAPSHOT']._loaded_options = None
+  _globals['_AGENCYSNAPSHOT']._serialized_options = b'\322\325\"\004\001\003\004\006'
+  _globals['_AGENCYPROVISIONED']._serialized_start=165
+  _globals['_AGENCYPROVISIONED']._serialized_end=233
+  _globals['_AGENCYUPDATED']._serialized_start=236
+  _globals['_AGENCYUPDATED']._serialized_end=591
+  _globals['_AGENCYSNAPSHOT']._serialized_start=593
+  _globals['_AGENCYSNAPSHOT']._serialized_end=673
 # @@protoc_insertion_point(module_scope)

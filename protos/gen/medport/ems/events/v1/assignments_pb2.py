@@ -23,39 +23,62 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 from medport.ems.events.v1 import trips_pb2 as medport_dot_ems_dot_events_dot_v1_dot_trips__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/ems/events/v1/assignments.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"medport/common/v1/vocabulary.proto\x1a!medport/ems/events/v1/trips.proto\"u\n\x06JobRef\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x15\n\rassignment_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x04 \x01(\t\"\x92\x01\n\x0e\x41wardConfirmed\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62id_version\x18\x03 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\rAwardDeclined\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tagency_id\x18\x05 \x01(\t\"\x91\x01\n\x0cUnitAssigned\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12/\n\x0b\x61ssign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x0eUnitUnassigned\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12\x31\n\runassign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x02\n\x0cTripAdvanced\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.medport.common.v1.JobStatus\x12.\n\noccur_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12\x13\n\x0bunit_number\x18\x05 \x01(\t\x12\x13\n\x0bis_inferred\x18\x06 \x01(\x08\x12\x1b\n\x0e\x64\x65\x61\x64head_miles\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cloaded_miles\x18\x08 \x01(\x01H\x01\x88\x01\x01\x42\x11\n\x0f_deadhead_milesB\x0f\n\r_loaded_miles\"\xdb\x01\n\x0eTripEtaChanged\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x33\n\x0f\x65ta_pickup_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x65ta_destination_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0bTripDropped\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06reason\x18\x02 \x01(\t\"i\n\x15\x43\x61ncellationConfirmed\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x14\n\x0c\x63\x61ncel_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"g\n\x13\x43\x61ncellationRefused\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x14\n\x0c\x63\x61ncel_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"Z\n\x12TripChangeAccepted\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x18\n\x10material_version\x18\x02 \x01(\x03\"\xe1\x03\n\x12\x41ssignmentSnapshot\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.medport.common.v1.JobStatus\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12\x13\n\x0bunit_number\x18\x05 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ren_route_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x61rrive_pickup_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpickup_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x17\x61rrive_destination_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'medport/ems/events/v1/assignments.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\x1a!medport/ems/events/v1/trips.proto\"u\n\x06JobRef\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x15\n\rassignment_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x04 \x01(\t\"\x9d\x01\n\x0e\x41wardConfirmed\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62id_version\x18\x03 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\x90\x01\n\rAwardDeclined\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tagency_id\x18\x05 \x01(\t:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\x9c\x01\n\x0cUnitAssigned\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12/\n\x0b\x61ssign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\xa0\x01\n\x0eUnitUnassigned\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12\x31\n\runassign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\xba\x02\n\x0cTripAdvanced\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.medport.common.v1.JobStatus\x12.\n\noccur_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12\x13\n\x0bunit_number\x18\x05 \x01(\t\x12\x13\n\x0bis_inferred\x18\x06 \x01(\x08\x12\x1b\n\x0e\x64\x65\x61\x64head_miles\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0cloaded_miles\x18\x08 \x01(\x01H\x01\x88\x01\x01:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\x42\x11\n\x0f_deadhead_milesB\x0f\n\r_loaded_miles\"\xe6\x01\n\x0eTripEtaChanged\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x33\n\x0f\x65ta_pickup_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x65ta_destination_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"T\n\x0bTripDropped\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06reason\x18\x02 \x01(\t:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"t\n\x15\x43\x61ncellationConfirmed\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x14\n\x0c\x63\x61ncel_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"r\n\x13\x43\x61ncellationRefused\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x14\n\x0c\x63\x61ncel_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"e\n\x12TripChangeAccepted\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x18\n\x10material_version\x18\x02 \x01(\x03:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\xec\x03\n\x12\x41ssignmentSnapshot\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0e\n\x06\x62id_id\x18\x02 \x01(\t\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.medport.common.v1.JobStatus\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12\x13\n\x0bunit_number\x18\x05 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ren_route_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x61rrive_pickup_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpickup_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x17\x61rrive_destination_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.ems.events.v1.assignments_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBREF']._serialized_start=170
-  _globals['_JOBREF']._serialized_end=287
-  _globals['_AWARDCONFIRMED']._serialized_start=290
-  _globals['_AWARDCONFIRMED']._serialized_end=436
-  _globals['_AWARDDECLINED']._serialized_start=439
-  _globals['_AWARDDECLINED']._serialized_end=572
-  _globals['_UNITASSIGNED']._serialized_start=575
-  _globals['_UNITASSIGNED']._serialized_end=720
-  _globals['_UNITUNASSIGNED']._serialized_start=723
-  _globals['_UNITUNASSIGNED']._serialized_end=872
-  _globals['_TRIPADVANCED']._serialized_start=875
-  _globals['_TRIPADVANCED']._serialized_end=1178
-  _globals['_TRIPETACHANGED']._serialized_start=1181
-  _globals['_TRIPETACHANGED']._serialized_end=1400
-  _globals['_TRIPDROPPED']._serialized_start=1402
-  _globals['_TRIPDROPPED']._serialized_end=1475
-  _globals['_CANCELLATIONCONFIRMED']._serialized_start=1477
-  _globals['_CANCELLATIONCONFIRMED']._serialized_end=1582
-  _globals['_CANCELLATIONREFUSED']._serialized_start=1584
-  _globals['_CANCELLATIONREFUSED']._serialized_end=1687
-  _globals['_TRIPCHANGEACCEPTED']._serialized_start=1689
-  _globals['_TRIPCHANGEACCEPTED']._serialized_end=1779
-  _globals['_ASSIGNMENTSNAPSHOT']._serialized_start=1782
-  _globals['_ASSIGNMENTSNAPSHOT']._serialized_end=2263
+  _globals['_AWARDCONFIRMED']._loaded_options = None
+  _globals['_AWARDCONFIRMED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_AWARDDECLINED']._loaded_options = None
+  _globals['_AWARDDECLINED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_UNITASSIGNED']._loaded_options = None
+  _globals['_UNITASSIGNED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_UNITUNASSIGNED']._loaded_options = None
+  _globals['_UNITUNASSIGNED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_TRIPADVANCED']._loaded_options = None
+  _globals['_TRIPADVANCED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_TRIPETACHANGED']._loaded_options = None
+  _globals['_TRIPETACHANGED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_TRIPDROPPED']._loaded_options = None
+  _globals['_TRIPDROPPED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_CANCELLATIONCONFIRMED']._loaded_options = None
+  _globals['_CANCELLATIONCONFIRMED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_CANCELLATIONREFUSED']._loaded_options = None
+  _globals['_CANCELLATIONREFUSED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_TRIPCHANGEACCEPTED']._loaded_options = None
+  _globals['_TRIPCHANGEACCEPTED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_ASSIGNMENTSNAPSHOT']._loaded_options = None
+  _globals['_ASSIGNMENTSNAPSHOT']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_JOBREF']._serialized_start=210
+  _globals['_JOBREF']._serialized_end=327
+  _globals['_AWARDCONFIRMED']._serialized_start=330
+  _globals['_AWARDCONFIRMED']._serialized_end=487
+  _globals['_AWARDDECLINED']._serialized_start=490
+  _globals['_AWARDDECLINED']._serialized_end=634
+  _globals['_UNITASSIGNED']._serialized_start=637
+  _globals['_UNITASSIGNED']._serialized_end=793
+  _globals['_UNITUNASSIGNED']._serialized_start=796
+  _globals['_UNITUNASSIGNED']._serialized_end=956
+  _globals['_TRIPADVANCED']._serialized_start=959
+  _globals['_TRIPADVANCED']._serialized_end=1273
+  _globals['_TRIPETACHANGED']._serialized_start=1276
+  _globals['_TRIPETACHANGED']._serialized_end=1506
+  _globals['_TRIPDROPPED']._serialized_start=1508
+  _globals['_TRIPDROPPED']._serialized_end=1592
+  _globals['_CANCELLATIONCONFIRMED']._serialized_start=1594
+  _globals['_CANCELLATIONCONFIRMED']._serialized_end=1710
+  _globals['_CANCELLATIONREFUSED']._serialized_start=1712
+  _globals['_CANCELLATIONREFUSED']._serialized_end=1826
+  _globals['_TRIPCHANGEACCEPTED']._serialized_start=1828
+  _globals['_TRIPCHANGEACCEPTED']._serialized_end=1929
+  _globals['_ASSIGNMENTSNAPSHOT']._serialized_start=1932
+  _globals['_ASSIGNMENTSNAPSHOT']._serialized_end=2424
 # @@protoc_insertion_point(module_scope)

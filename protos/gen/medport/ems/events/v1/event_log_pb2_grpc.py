@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class EventLogServiceStub:
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes.
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
     """
 
     def __init__(self, channel):
@@ -58,7 +59,8 @@ class EventLogServiceStub:
 
 
 class EventLogServiceServicer:
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes.
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
     """
 
     def Subscribe(self, request, context):
@@ -136,7 +138,8 @@ def add_EventLogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventLogService:
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes.
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
     """
 
     @staticmethod

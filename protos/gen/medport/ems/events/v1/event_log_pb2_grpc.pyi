@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EventLogServiceStub:
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes."""
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -63,7 +65,9 @@ class EventLogServiceStub:
 
 @_typing.type_check_only
 class EventLogServiceAsyncStub(EventLogServiceStub):
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes."""
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Subscribe: _aio.UnaryStreamMultiCallable[_event_log_pb2.SubscribeRequest, _event_log_pb2.SubscribeResponse]  # type: ignore[assignment]
@@ -95,7 +99,9 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     """
 
 class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What the EMS silo announces, in one order. Everybody receives what its audience includes."""
+    """What the EMS silo announces, in one order. Everybody receives what its audience includes; an
+    agency's crews and billing clerks nothing, whose RPCs show them what is theirs.
+    """
 
     @_abc_1.abstractmethod
     def Subscribe(

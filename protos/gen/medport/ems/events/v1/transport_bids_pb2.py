@@ -24,25 +24,34 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 from medport.ems.events.v1 import trips_pb2 as medport_dot_ems_dot_events_dot_v1_dot_trips__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/ems/events/v1/transport_bids.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\"medport/common/v1/vocabulary.proto\x1a!medport/ems/events/v1/trips.proto\"}\n\x0c\x42idSubmitted\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTerms\"{\n\nBidRevised\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTerms\"\xac\x03\n\x08\x42idTerms\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62id_version\x18\x02 \x01(\x03\x12&\n\nbid_amount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12:\n\x16\x65stimated_arrival_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15\x65stimated_pickup_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rspecial_notes\x18\x06 \x01(\t\x12\x35\n\nunit_level\x18\x07 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12,\n\x06status\x18\x08 \x01(\x0e\x32\x1c.medport.common.v1.BidStatus\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsubmit_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9f\x01\n\tBidClosed\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x04trip\x18\x03 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.medport.common.v1.BidStatus\x12\x13\n\x0b\x62id_version\x18\x05 \x01(\x03\"\x85\x01\n\x14TransportBidSnapshot\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTermsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/ems/events/v1/transport_bids.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\x1a!medport/ems/events/v1/trips.proto\"\x88\x01\n\x0c\x42idSubmitted\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTerms:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\x86\x01\n\nBidRevised\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTerms:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\xac\x03\n\x08\x42idTerms\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62id_version\x18\x02 \x01(\x03\x12&\n\nbid_amount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12:\n\x16\x65stimated_arrival_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15\x65stimated_pickup_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rspecial_notes\x18\x06 \x01(\t\x12\x35\n\nunit_level\x18\x07 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12,\n\x06status\x18\x08 \x01(\x0e\x32\x1c.medport.common.v1.BidStatus\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsubmit_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaa\x01\n\tBidClosed\x12\x0e\n\x06\x62id_id\x18\x01 \x01(\t\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x04trip\x18\x03 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.medport.common.v1.BidStatus\x12\x13\n\x0b\x62id_version\x18\x05 \x01(\x03:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\"\x90\x01\n\x14TransportBidSnapshot\x12,\n\x04trip\x18\x01 \x01(\x0b\x32\x1e.medport.ems.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12,\n\x03\x62id\x18\x03 \x01(\x0b\x32\x1f.medport.ems.events.v1.BidTerms:\t\xd2\xd5\"\x05\x01\x03\x04\x05\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.ems.events.v1.transport_bids_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BIDSUBMITTED']._serialized_start=198
-  _globals['_BIDSUBMITTED']._serialized_end=323
-  _globals['_BIDREVISED']._serialized_start=325
-  _globals['_BIDREVISED']._serialized_end=448
-  _globals['_BIDTERMS']._serialized_start=451
-  _globals['_BIDTERMS']._serialized_end=879
-  _globals['_BIDCLOSED']._serialized_start=882
-  _globals['_BIDCLOSED']._serialized_end=1041
-  _globals['_TRANSPORTBIDSNAPSHOT']._serialized_start=1044
-  _globals['_TRANSPORTBIDSNAPSHOT']._serialized_end=1177
+  _globals['_BIDSUBMITTED']._loaded_options = None
+  _globals['_BIDSUBMITTED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_BIDREVISED']._loaded_options = None
+  _globals['_BIDREVISED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_BIDCLOSED']._loaded_options = None
+  _globals['_BIDCLOSED']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_TRANSPORTBIDSNAPSHOT']._loaded_options = None
+  _globals['_TRANSPORTBIDSNAPSHOT']._serialized_options = b'\322\325\"\005\001\003\004\005\006'
+  _globals['_BIDSUBMITTED']._serialized_start=239
+  _globals['_BIDSUBMITTED']._serialized_end=375
+  _globals['_BIDREVISED']._serialized_start=378
+  _globals['_BIDREVISED']._serialized_end=512
+  _globals['_BIDTERMS']._serialized_start=515
+  _globals['_BIDTERMS']._serialized_end=943
+  _globals['_BIDCLOSED']._serialized_start=946
+  _globals['_BIDCLOSED']._serialized_end=1116
+  _globals['_TRANSPORTBIDSNAPSHOT']._serialized_start=1119
+  _globals['_TRANSPORTBIDSNAPSHOT']._serialized_end=1263
 # @@protoc_insertion_point(module_scope)

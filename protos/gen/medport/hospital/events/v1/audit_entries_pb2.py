@@ -24,16 +24,19 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.medport/hospital/events/v1/audit_entries.proto\x12\x1amedport.hospital.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"medport/common/v1/vocabulary.proto\"\xff\x02\n\rAccessAudited\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x30\n\nactor_kind\x18\x04 \x01(\x0e\x32\x1c.medport.common.v1.ActorKind\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntity_type\x18\x06 \x01(\t\x12\x11\n\tentity_id\x18\x07 \x01(\t\x12(\n\x07\x63hanges\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x30\n\x07outcome\x18\t \x01(\x0e\x32\x1f.medport.common.v1.AuditOutcome\x12\x0e\n\x06reason\x18\n \x01(\t\x12.\n\noccur_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nip_address\x18\x0c \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.medport/hospital/events/v1/audit_entries.proto\x12\x1amedport.hospital.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\"\x87\x03\n\rAccessAudited\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x30\n\nactor_kind\x18\x04 \x01(\x0e\x32\x1c.medport.common.v1.ActorKind\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntity_type\x18\x06 \x01(\t\x12\x11\n\tentity_id\x18\x07 \x01(\t\x12(\n\x07\x63hanges\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x30\n\x07outcome\x18\t \x01(\x0e\x32\x1f.medport.common.v1.AuditOutcome\x12\x0e\n\x06reason\x18\n \x01(\t\x12.\n\noccur_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nip_address\x18\x0c \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t:\x06\xd2\xd5\"\x02\x03\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.hospital.events.v1.audit_entries_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSAUDITED']._serialized_start=178
-  _globals['_ACCESSAUDITED']._serialized_end=561
+  _globals['_ACCESSAUDITED']._loaded_options = None
+  _globals['_ACCESSAUDITED']._serialized_options = b'\322\325\"\002\003\004'
+  _globals['_ACCESSAUDITED']._serialized_start=218
+  _globals['_ACCESSAUDITED']._serialized_end=609
 # @@protoc_insertion_point(module_scope)

@@ -23,20 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/hospital/events/v1/facilities.proto\x12\x1amedport.hospital.events.v1\x1a\x18google/type/latlng.proto\x1a\"medport/common/v1/vocabulary.proto\"\xd5\x02\n\x08\x46\x61\x63ility\x12\x13\n\x0b\x66\x61\x63ility_id\x18\x01 \x01(\t\x12\x13\n\x0bhospital_id\x18\x02 \x01(\t\x12\x15\n\rhospital_name\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12-\n\x04type\x18\x05 \x01(\x0e\x32\x1f.medport.common.v1.FacilityType\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x0c\n\x04\x63ity\x18\x07 \x01(\t\x12\r\n\x05state\x18\x08 \x01(\t\x12\x10\n\x08zip_code\x18\t \x01(\t\x12%\n\x08location\x18\n \x01(\x0b\x32\x13.google.type.LatLng\x12\x37\n\x0c\x63\x61pabilities\x18\x0b \x03(\x0e\x32!.medport.common.v1.CareCapability\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x18\n\x10\x66\x61\x63ility_version\x18\r \x01(\x03\"I\n\x0f\x46\x61\x63ilityChanged\x12\x36\n\x08\x66\x61\x63ility\x18\x01 \x01(\x0b\x32$.medport.hospital.events.v1.Facility\"J\n\x10\x46\x61\x63ilitySnapshot\x12\x36\n\x08\x66\x61\x63ility\x18\x01 \x01(\x0b\x32$.medport.hospital.events.v1.Facilityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+medport/hospital/events/v1/facilities.proto\x12\x1amedport.hospital.events.v1\x1a\x18google/type/latlng.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\"\xd5\x02\n\x08\x46\x61\x63ility\x12\x13\n\x0b\x66\x61\x63ility_id\x18\x01 \x01(\t\x12\x13\n\x0bhospital_id\x18\x02 \x01(\t\x12\x15\n\rhospital_name\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12-\n\x04type\x18\x05 \x01(\x0e\x32\x1f.medport.common.v1.FacilityType\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x0c\n\x04\x63ity\x18\x07 \x01(\t\x12\r\n\x05state\x18\x08 \x01(\t\x12\x10\n\x08zip_code\x18\t \x01(\t\x12%\n\x08location\x18\n \x01(\x0b\x32\x13.google.type.LatLng\x12\x37\n\x0c\x63\x61pabilities\x18\x0b \x03(\x0e\x32!.medport.common.v1.CareCapability\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x18\n\x10\x66\x61\x63ility_version\x18\r \x01(\x03\"S\n\x0f\x46\x61\x63ilityChanged\x12\x36\n\x08\x66\x61\x63ility\x18\x01 \x01(\x0b\x32$.medport.hospital.events.v1.Facility:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"T\n\x10\x46\x61\x63ilitySnapshot\x12\x36\n\x08\x66\x61\x63ility\x18\x01 \x01(\x0b\x32$.medport.hospital.events.v1.Facility:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.hospital.events.v1.facilities_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FACILITY']._serialized_start=138
-  _globals['_FACILITY']._serialized_end=479
-  _globals['_FACILITYCHANGED']._serialized_start=481
-  _globals['_FACILITYCHANGED']._serialized_end=554
-  _globals['_FACILITYSNAPSHOT']._serialized_start=556
-  _globals['_FACILITYSNAPSHOT']._serialized_end=630
+  _globals['_FACILITYCHANGED']._loaded_options = None
+  _globals['_FACILITYCHANGED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_FACILITYSNAPSHOT']._loaded_options = None
+  _globals['_FACILITYSNAPSHOT']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_FACILITY']._serialized_start=178
+  _globals['_FACILITY']._serialized_end=519
+  _globals['_FACILITYCHANGED']._serialized_start=521
+  _globals['_FACILITYCHANGED']._serialized_end=604
+  _globals['_FACILITYSNAPSHOT']._serialized_start=606
+  _globals['_FACILITYSNAPSHOT']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

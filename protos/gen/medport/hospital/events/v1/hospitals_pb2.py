@@ -22,17 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/hospital/events/v1/hospitals.proto\x12\x1amedport.hospital.events.v1\">\n\x13HospitalProvisioned\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\"U\n\x10HospitalSnapshot\x12\x41\n\x08hospital\x18\x01 \x01(\x0b\x32/.medport.hospital.events.v1.HospitalProvisionedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*medport/hospital/events/v1/hospitals.proto\x12\x1amedport.hospital.events.v1\x1a&medport/common/v1/event_audience.proto\"G\n\x13HospitalProvisioned\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t:\x07\xd2\xd5\"\x03\x03\x04\x05\"^\n\x10HospitalSnapshot\x12\x41\n\x08hospital\x18\x01 \x01(\x0b\x32/.medport.hospital.events.v1.HospitalProvisioned:\x07\xd2\xd5\"\x03\x03\x04\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.hospital.events.v1.hospitals_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HOSPITALPROVISIONED']._serialized_start=74
-  _globals['_HOSPITALPROVISIONED']._serialized_end=136
-  _globals['_HOSPITALSNAPSHOT']._serialized_start=138
-  _globals['_HOSPITALSNAPSHOT']._serialized_end=223
+  _globals['_HOSPITALPROVISIONED']._loaded_options = None
+  _globals['_HOSPITALPROVISIONED']._serialized_options = b'\322\325\"\003\003\004\005'
+  _globals['_HOSPITALSNAPSHOT']._loaded_options = None
+  _globals['_HOSPITALSNAPSHOT']._serialized_options = b'\322\325\"\003\003\004\005'
+  _globals['_HOSPITALPROVISIONED']._serialized_start=114
+  _globals['_HOSPITALPROVISIONED']._serialized_end=185
+  _globals['_HOSPITALSNAPSHOT']._serialized_start=187
+  _globals['_HOSPITALSNAPSHOT']._serialized_end=281
 # @@protoc_insertion_point(module_scope)

@@ -23,54 +23,81 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from medport.common.v1 import event_audience_pb2 as medport_dot_common_dot_v1_dot_event__audience__pb2
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3medport/hospital/events/v1/transport_requests.proto\x12\x1amedport.hospital.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"medport/common/v1/vocabulary.proto\"l\n\x07TripRef\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12\x14\n\x0ctrip_version\x18\x03 \x01(\x03\x12\x18\n\x10material_version\x18\x04 \x01(\x03\"\xba\x03\n\x08TripNeed\x12:\n\x0ftransport_level\x18\x01 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12-\n\x08priority\x18\x02 \x01(\x0e\x32\x1b.medport.common.v1.Priority\x12<\n\x15required_capabilities\x18\x03 \x03(\x0e\x32\x1d.medport.common.v1.Capability\x12,\n\x08\x61ge_band\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.AgeBand\x12\x32\n\x0bweight_band\x18\x05 \x01(\x0e\x32\x1d.medport.common.v1.WeightBand\x12\x1a\n\x12origin_facility_id\x18\x06 \x01(\t\x12\x1f\n\x17\x64\x65stination_facility_id\x18\x07 \x01(\t\x12.\n\nready_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12latest_pickup_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\tTripOffer\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0c\n\x04wave\x18\x02 \x01(\x05\x12\x30\n\x0cvisible_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc8\x02\n\tTripTimes\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ren_route_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x61rrive_pickup_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpickup_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x17\x61rrive_destination_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc4\x03\n\x17TransportRequestCreated\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0btrip_number\x18\x02 \x01(\t\x12\x32\n\x04need\x18\x03 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\'\n\x03leg\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.TripLeg\x12\x30\n\noffer_mode\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.OfferMode\x12\x35\n\x06offers\x18\x06 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\x17TransportRequestUpdated\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x32\n\x04need\x18\x02 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\x35\n\x11offer_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x17TransportRequestAwarded\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x03 \x01(\t\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12\x39\n\x15\x63onfirm_deadline_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa8\x01\n\x0c\x41wardRevoked\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12=\n\x06reason\x18\x03 \x01(\x0e\x32-.medport.hospital.events.v1.AwardRevokeReason\x12\x11\n\tagency_id\x18\x04 \x01(\t\"\xa9\x02\n\x18TransportRequestReopened\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x35\n\x06offers\x18\x02 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x06reason\x18\x05 \x01(\x0e\x32(.medport.hospital.events.v1.ReopenReason\"\xd6\x01\n\x1aTransportRequestProgressed\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.medport.common.v1.TripStatus\x12.\n\noccur_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x05 \x01(\t\"\xf6\x01\n\x15\x43\x61ncellationRequested\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ncel_token\x18\x03 \x01(\t\x12\x35\n\x06intent\x18\x04 \x01(\x0e\x32%.medport.common.v1.CancellationIntent\x12\x35\n\x06reason\x18\x05 \x01(\x0e\x32%.medport.common.v1.CancellationReason\x12\x11\n\tagency_id\x18\x06 \x01(\t\"\xb6\x01\n\x19TransportRequestCancelled\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x35\n\x06reason\x18\x02 \x01(\x0e\x32%.medport.common.v1.CancellationReason\x12/\n\x0b\x63\x61ncel_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x17TransportRequestExpired\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xac\x01\n\x19TransportRequestCompleted\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x03 \x01(\t\x12\x34\n\x05times\x18\x04 \x01(\x0b\x32%.medport.hospital.events.v1.TripTimes\"~\n\x17PatientReceiptConfirmed\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x30\n\x0creceipt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x01\n\x14TripConflictDetected\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x03 \x01(\t\x12:\n\x04kind\x18\x04 \x01(\x0e\x32,.medport.hospital.events.v1.TripConflictKind\"\x96\x05\n\x18TransportRequestSnapshot\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0btrip_number\x18\x02 \x01(\t\x12\x32\n\x04need\x18\x03 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\'\n\x03leg\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.TripLeg\x12\x30\n\noffer_mode\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.OfferMode\x12\x35\n\x06offers\x18\x06 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06status\x18\n \x01(\x0e\x32\x1d.medport.common.v1.TripStatus\x12\x13\n\x0b\x61ward_token\x18\x0b \x01(\t\x12\x11\n\tagency_id\x18\x0c \x01(\t\x12\x34\n\x05times\x18\r \x01(\x0b\x32%.medport.hospital.events.v1.TripTimes\x12\x42\n\x13\x63\x61ncellation_reason\x18\x0e \x01(\x0e\x32%.medport.common.v1.CancellationReason*\xb2\x01\n\x11\x41wardRevokeReason\x12#\n\x1f\x41WARD_REVOKE_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x41WARD_REVOKE_REASON_TIMED_OUT\x10\x01\x12#\n\x1f\x41WARD_REVOKE_REASON_BY_HOSPITAL\x10\x02\x12\x30\n,AWARD_REVOKE_REASON_PATIENT_ABOARD_ELSEWHERE\x10\x03*\xb3\x01\n\x0cReopenReason\x12\x1d\n\x19REOPEN_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cREOPEN_REASON_AWARD_DECLINED\x10\x01\x12!\n\x1dREOPEN_REASON_AWARD_TIMED_OUT\x10\x02\x12\x1f\n\x1bREOPEN_REASON_AWARD_REVOKED\x10\x03\x12\x1e\n\x1aREOPEN_REASON_TRIP_DROPPED\x10\x04*\xac\x01\n\x10TripConflictKind\x12\"\n\x1eTRIP_CONFLICT_KIND_UNSPECIFIED\x10\x00\x12)\n%TRIP_CONFLICT_KIND_STALE_AWARD_ABOARD\x10\x01\x12%\n!TRIP_CONFLICT_KIND_NEWS_AFTER_END\x10\x02\x12\"\n\x1eTRIP_CONFLICT_KIND_OLDER_NEEDS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3medport/hospital/events/v1/transport_requests.proto\x12\x1amedport.hospital.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\"l\n\x07TripRef\x12\x13\n\x0bhospital_id\x18\x01 \x01(\t\x12\x1c\n\x14transport_request_id\x18\x02 \x01(\t\x12\x14\n\x0ctrip_version\x18\x03 \x01(\x03\x12\x18\n\x10material_version\x18\x04 \x01(\x03\"\xba\x03\n\x08TripNeed\x12:\n\x0ftransport_level\x18\x01 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12-\n\x08priority\x18\x02 \x01(\x0e\x32\x1b.medport.common.v1.Priority\x12<\n\x15required_capabilities\x18\x03 \x03(\x0e\x32\x1d.medport.common.v1.Capability\x12,\n\x08\x61ge_band\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.AgeBand\x12\x32\n\x0bweight_band\x18\x05 \x01(\x0e\x32\x1d.medport.common.v1.WeightBand\x12\x1a\n\x12origin_facility_id\x18\x06 \x01(\t\x12\x1f\n\x17\x64\x65stination_facility_id\x18\x07 \x01(\t\x12.\n\nready_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12latest_pickup_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\tTripOffer\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0c\n\x04wave\x18\x02 \x01(\x05\x12\x30\n\x0cvisible_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc8\x02\n\tTripTimes\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ren_route_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x61rrive_pickup_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpickup_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x17\x61rrive_destination_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xce\x03\n\x17TransportRequestCreated\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0btrip_number\x18\x02 \x01(\t\x12\x32\n\x04need\x18\x03 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\'\n\x03leg\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.TripLeg\x12\x30\n\noffer_mode\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.OfferMode\x12\x35\n\x06offers\x18\x06 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xc1\x01\n\x17TransportRequestUpdated\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x32\n\x04need\x18\x02 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\x35\n\x11offer_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xc9\x01\n\x17TransportRequestAwarded\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62id_id\x18\x03 \x01(\t\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12\x39\n\x15\x63onfirm_deadline_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xb2\x01\n\x0c\x41wardRevoked\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12=\n\x06reason\x18\x03 \x01(\x0e\x32-.medport.hospital.events.v1.AwardRevokeReason\x12\x11\n\tagency_id\x18\x04 \x01(\t:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xb3\x02\n\x18TransportRequestReopened\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x35\n\x06offers\x18\x02 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x06reason\x18\x05 \x01(\x0e\x32(.medport.hospital.events.v1.ReopenReason:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xe0\x01\n\x1aTransportRequestProgressed\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.medport.common.v1.TripStatus\x12.\n\noccur_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tagency_id\x18\x04 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x05 \x01(\t:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\x80\x02\n\x15\x43\x61ncellationRequested\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0b\x61ward_token\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ncel_token\x18\x03 \x01(\t\x12\x35\n\x06intent\x18\x04 \x01(\x0e\x32%.medport.common.v1.CancellationIntent\x12\x35\n\x06reason\x18\x05 \x01(\x0e\x32%.medport.common.v1.CancellationReason\x12\x11\n\tagency_id\x18\x06 \x01(\t:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xc0\x01\n\x19TransportRequestCancelled\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x35\n\x06reason\x18\x02 \x01(\x0e\x32%.medport.common.v1.CancellationReason\x12/\n\x0b\x63\x61ncel_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\x87\x01\n\x17TransportRequestExpired\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xb6\x01\n\x19TransportRequestCompleted\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x03 \x01(\t\x12\x34\n\x05times\x18\x04 \x01(\x0b\x32%.medport.hospital.events.v1.TripTimes:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\x88\x01\n\x17PatientReceiptConfirmed\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x30\n\x0creceipt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xb7\x01\n\x14TripConflictDetected\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x11\n\tagency_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61ward_token\x18\x03 \x01(\t\x12:\n\x04kind\x18\x04 \x01(\x0e\x32,.medport.hospital.events.v1.TripConflictKind:\x08\xd2\xd5\"\x04\x02\x03\x04\x05\"\xa0\x05\n\x18TransportRequestSnapshot\x12\x31\n\x04trip\x18\x01 \x01(\x0b\x32#.medport.hospital.events.v1.TripRef\x12\x13\n\x0btrip_number\x18\x02 \x01(\t\x12\x32\n\x04need\x18\x03 \x01(\x0b\x32$.medport.hospital.events.v1.TripNeed\x12\'\n\x03leg\x18\x04 \x01(\x0e\x32\x1a.medport.common.v1.TripLeg\x12\x30\n\noffer_mode\x18\x05 \x01(\x0e\x32\x1c.medport.common.v1.OfferMode\x12\x35\n\x06offers\x18\x06 \x03(\x0b\x32%.medport.hospital.events.v1.TripOffer\x12\x32\n\x0e\x62roadcast_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11offer_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06status\x18\n \x01(\x0e\x32\x1d.medport.common.v1.TripStatus\x12\x13\n\x0b\x61ward_token\x18\x0b \x01(\t\x12\x11\n\tagency_id\x18\x0c \x01(\t\x12\x34\n\x05times\x18\r \x01(\x0b\x32%.medport.hospital.events.v1.TripTimes\x12\x42\n\x13\x63\x61ncellation_reason\x18\x0e \x01(\x0e\x32%.medport.common.v1.CancellationReason:\x08\xd2\xd5\"\x04\x02\x03\x04\x05*\xb2\x01\n\x11\x41wardRevokeReason\x12#\n\x1f\x41WARD_REVOKE_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x41WARD_REVOKE_REASON_TIMED_OUT\x10\x01\x12#\n\x1f\x41WARD_REVOKE_REASON_BY_HOSPITAL\x10\x02\x12\x30\n,AWARD_REVOKE_REASON_PATIENT_ABOARD_ELSEWHERE\x10\x03*\xb3\x01\n\x0cReopenReason\x12\x1d\n\x19REOPEN_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cREOPEN_REASON_AWARD_DECLINED\x10\x01\x12!\n\x1dREOPEN_REASON_AWARD_TIMED_OUT\x10\x02\x12\x1f\n\x1bREOPEN_REASON_AWARD_REVOKED\x10\x03\x12\x1e\n\x1aREOPEN_REASON_TRIP_DROPPED\x10\x04*\xac\x01\n\x10TripConflictKind\x12\"\n\x1eTRIP_CONFLICT_KIND_UNSPECIFIED\x10\x00\x12)\n%TRIP_CONFLICT_KIND_STALE_AWARD_ABOARD\x10\x01\x12%\n!TRIP_CONFLICT_KIND_NEWS_AFTER_END\x10\x02\x12\"\n\x1eTRIP_CONFLICT_KIND_OLDER_NEEDS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.hospital.events.v1.transport_requests_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AWARDREVOKEREASON']._serialized_start=4363
-  _globals['_AWARDREVOKEREASON']._serialized_end=4541
-  _globals['_REOPENREASON']._serialized_start=4544
-  _globals['_REOPENREASON']._serialized_end=4723
-  _globals['_TRIPCONFLICTKIND']._serialized_start=4726
-  _globals['_TRIPCONFLICTKIND']._serialized_end=4898
-  _globals['_TRIPREF']._serialized_start=152
-  _globals['_TRIPREF']._serialized_end=260
-  _globals['_TRIPNEED']._serialized_start=263
-  _globals['_TRIPNEED']._serialized_end=705
-  _globals['_TRIPOFFER']._serialized_start=707
-  _globals['_TRIPOFFER']._serialized_end=801
-  _globals['_TRIPTIMES']._serialized_start=804
-  _globals['_TRIPTIMES']._serialized_end=1132
-  _globals['_TRANSPORTREQUESTCREATED']._serialized_start=1135
-  _globals['_TRANSPORTREQUESTCREATED']._serialized_end=1587
-  _globals['_TRANSPORTREQUESTUPDATED']._serialized_start=1590
-  _globals['_TRANSPORTREQUESTUPDATED']._serialized_end=1773
-  _globals['_TRANSPORTREQUESTAWARDED']._serialized_start=1776
-  _globals['_TRANSPORTREQUESTAWARDED']._serialized_end=1967
-  _globals['_AWARDREVOKED']._serialized_start=1970
-  _globals['_AWARDREVOKED']._serialized_end=2138
-  _globals['_TRANSPORTREQUESTREOPENED']._serialized_start=2141
-  _globals['_TRANSPORTREQUESTREOPENED']._serialized_end=2438
-  _globals['_TRANSPORTREQUESTPROGRESSED']._serialized_start=2441
-  _globals['_TRANSPORTREQUESTPROGRESSED']._serialized_end=2655
-  _globals['_CANCELLATIONREQUESTED']._serialized_start=2658
-  _globals['_CANCELLATIONREQUESTED']._serialized_end=2904
-  _globals['_TRANSPORTREQUESTCANCELLED']._serialized_start=2907
-  _globals['_TRANSPORTREQUESTCANCELLED']._serialized_end=3089
-  _globals['_TRANSPORTREQUESTEXPIRED']._serialized_start=3091
-  _globals['_TRANSPORTREQUESTEXPIRED']._serialized_end=3216
-  _globals['_TRANSPORTREQUESTCOMPLETED']._serialized_start=3219
-  _globals['_TRANSPORTREQUESTCOMPLETED']._serialized_end=3391
-  _globals['_PATIENTRECEIPTCONFIRMED']._serialized_start=3393
-  _globals['_PATIENTRECEIPTCONFIRMED']._serialized_end=3519
-  _globals['_TRIPCONFLICTDETECTED']._serialized_start=3522
-  _globals['_TRIPCONFLICTDETECTED']._serialized_end=3695
-  _globals['_TRANSPORTREQUESTSNAPSHOT']._serialized_start=3698
-  _globals['_TRANSPORTREQUESTSNAPSHOT']._serialized_end=4360
+  _globals['_TRANSPORTREQUESTCREATED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTCREATED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTUPDATED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTUPDATED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTAWARDED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTAWARDED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_AWARDREVOKED']._loaded_options = None
+  _globals['_AWARDREVOKED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTREOPENED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTREOPENED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTPROGRESSED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTPROGRESSED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_CANCELLATIONREQUESTED']._loaded_options = None
+  _globals['_CANCELLATIONREQUESTED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTCANCELLED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTCANCELLED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTEXPIRED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTEXPIRED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTCOMPLETED']._loaded_options = None
+  _globals['_TRANSPORTREQUESTCOMPLETED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_PATIENTRECEIPTCONFIRMED']._loaded_options = None
+  _globals['_PATIENTRECEIPTCONFIRMED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRIPCONFLICTDETECTED']._loaded_options = None
+  _globals['_TRIPCONFLICTDETECTED']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_TRANSPORTREQUESTSNAPSHOT']._loaded_options = None
+  _globals['_TRANSPORTREQUESTSNAPSHOT']._serialized_options = b'\322\325\"\004\002\003\004\005'
+  _globals['_AWARDREVOKEREASON']._serialized_start=4535
+  _globals['_AWARDREVOKEREASON']._serialized_end=4713
+  _globals['_REOPENREASON']._serialized_start=4716
+  _globals['_REOPENREASON']._serialized_end=4895
+  _globals['_TRIPCONFLICTKIND']._serialized_start=4898
+  _globals['_TRIPCONFLICTKIND']._serialized_end=5070
+  _globals['_TRIPREF']._serialized_start=192
+  _globals['_TRIPREF']._serialized_end=300
+  _globals['_TRIPNEED']._serialized_start=303
+  _globals['_TRIPNEED']._serialized_end=745
+  _globals['_TRIPOFFER']._serialized_start=747
+  _globals['_TRIPOFFER']._serialized_end=841
+  _globals['_TRIPTIMES']._serialized_start=844
+  _globals['_TRIPTIMES']._serialized_end=1172
+  _globals['_TRANSPORTREQUESTCREATED']._serialized_start=1175
+  _globals['_TRANSPORTREQUESTCREATED']._serialized_end=1637
+  _globals['_TRANSPORTREQUESTUPDATED']._serialized_start=1640
+  _globals['_TRANSPORTREQUESTUPDATED']._serialized_end=1833
+  _globals['_TRANSPORTREQUESTAWARDED']._serialized_start=1836
+  _globals['_TRANSPORTREQUESTAWARDED']._serialized_end=2037
+  _globals['_AWARDREVOKED']._serialized_start=2040
+  _globals['_AWARDREVOKED']._serialized_end=2218
+  _globals['_TRANSPORTREQUESTREOPENED']._serialized_start=2221
+  _globals['_TRANSPORTREQUESTREOPENED']._serialized_end=2528
+  _globals['_TRANSPORTREQUESTPROGRESSED']._serialized_start=2531
+  _globals['_TRANSPORTREQUESTPROGRESSED']._serialized_end=2755
+  _globals['_CANCELLATIONREQUESTED']._serialized_start=2758
+  _globals['_CANCELLATIONREQUESTED']._serialized_end=3014
+  _globals['_TRANSPORTREQUESTCANCELLED']._serialized_start=3017
+  _globals['_TRANSPORTREQUESTCANCELLED']._serialized_end=3209
+  _globals['_TRANSPORTREQUESTEXPIRED']._serialized_start=3212
+  _globals['_TRANSPORTREQUESTEXPIRED']._serialized_end=3347
+  _globals['_TRANSPORTREQUESTCOMPLETED']._serialized_start=3350
+  _globals['_TRANSPORTREQUESTCOMPLETED']._serialized_end=3532
+  _globals['_PATIENTRECEIPTCONFIRMED']._serialized_start=3535
+  _globals['_PATIENTRECEIPTCONFIRMED']._serialized_end=3671
+  _globals['_TRIPCONFLICTDETECTED']._serialized_start=3674
+  _globals['_TRIPCONFLICTDETECTED']._serialized_end=3857
+  _globals['_TRANSPORTREQUESTSNAPSHOT']._serialized_start=3860
+  _globals['_TRANSPORTREQUESTSNAPSHOT']._serialized_end=4532
 # @@protoc_insertion_point(module_scope)
