@@ -94,8 +94,8 @@ class SubscriberStalled(ResourceExhausted):
 class StreamLimit(ResourceExhausted):
     reason = "STREAM_LIMIT"
 
-    def __init__(self) -> None:
-        super().__init__("too many streams are open")
+    def __init__(self, what: str = "streams are open") -> None:
+        super().__init__(f"too many {what}")
 
 
 class LogUnavailable(Unavailable):

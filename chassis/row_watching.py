@@ -6,11 +6,9 @@ import asyncio
 import random
 import struct
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -18,12 +16,12 @@ from medport.common.v1 import event_log_pb2 as log
 
 from chassis import auth
 from chassis.clock import Clock, timestamp
-from chassis.event_log_errors import InvalidResumeToken, StreamLimit
+from chassis.event_log_errors import InvalidResumeToken
+from chassis.open_streams import OpenStreams
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
 MOST_SECONDS = 1800.0  # streams end at an age, so that connections move
-MOST_STREAMS = 32  # of one user, in one process
 _TOKEN = struct.Struct(">Bq")  # version, microseconds: a resumed stream looks at all rows anew
 _VERSION = 1
 
@@ -44,7 +42,7 @@ class RowWatching(Generic[Frame, Row]):
         self._noun = noun
         self._clock = clock
         self._draining = draining
-        self._open: Counter[UUID] = Counter()
+        self._open = OpenStreams()
 
     async def watch(
         self, look: Callable[[], Awaitable[Mapping[str, Row]]], resume_token: bytes
@@ -56,10 +54,14 @@ class RowWatching(Generic[Frame, Row]):
         """
         if resume_token and (len(resume_token) != _TOKEN.size or resume_token[0] != _VERSION):
             raise InvalidResumeToken
-        with self._counted(auth.caller().user_id):
+        user_id = auth.caller().user_id
+        self._open.enter(user_id)
+        try:
             async for what in self._news(look):
                 token = _TOKEN.pack(_VERSION, int(self._clock().timestamp() * 1_000_000))
                 yield self._frame(**what, resume_token=token)
+        finally:
+            self._open.leave(user_id)
 
     async def _news(
         self, look: Callable[[], Awaitable[Mapping[str, Row]]]
@@ -89,13 +91,3 @@ class RowWatching(Generic[Frame, Row]):
         pause = Duration()
         pause.FromMilliseconds(random.randrange(2000))  # noqa: S311 - callers come back apart
         return log.StreamEnd(reason=reason, reconnect_duration=pause)
-
-    @contextmanager
-    def _counted(self, user_id: UUID) -> Iterator[None]:
-        if self._open[user_id] >= MOST_STREAMS:
-            raise StreamLimit
-        self._open[user_id] += 1
-        try:
-            yield
-        finally:
-            self._open[user_id] -= 1

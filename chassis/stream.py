@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
 from typing import Any, Protocol
-from uuid import UUID
 
 import grpc
 from medport.common.v1 import event_log_pb2 as pb
@@ -24,6 +22,7 @@ from chassis.event_log_errors import (
     ResumePointCompacted,
     StreamLimit,
 )
+from chassis.open_streams import OpenStreams
 from chassis.paging import Page, Paging
 from chassis.resume_tokens import Lineage
 from chassis.stream_entries import Entry, Interest, keys, varint
@@ -32,7 +31,6 @@ from chassis.stream_snapshots import Reader, Snapshots
 from chassis.stream_standings import Standing
 from chassis.stream_subscriptions import Recheck, Source, Subscription, Wish, Write
 
-PER_PRINCIPAL = 32
 PER_PROCESS = 2_000
 HEARTBEAT_SECONDS = 5.0
 MOST_PAGE_BYTES = 3 * 1024 * 1024  # below the 4 MiB that every client takes
@@ -67,7 +65,7 @@ class EventLogServicer:
         self._source = source
         self._snapshots = snapshots
         self._paging = paging
-        self._open: Counter[UUID] = Counter()
+        self._open = OpenStreams()
 
     def add_to(self, server: Registry) -> None:
         """Register the service; without serialisers, because every answer is bytes already."""
@@ -127,8 +125,9 @@ class EventLogServicer:
     async def report_progress(self, request: Any, context: Context) -> bytes:  # noqa: ARG002
         lineage = await self._source.pages.lineage()
         position = lineage.position(request.resume_token)
-        name = _reporter(auth.caller(), request.subscriber)
-        await self._source.pages.report(name, lineage.epoch_of(position), position)
+        owner = _owner(auth.caller(), request.subscriber)
+        epoch = lineage.epoch_of(position)
+        await self._source.pages.report(owner, request.subscriber, epoch, position)
         return b""
 
     def _started(self, request: Any, lineage: Lineage) -> pb.Started:
@@ -202,16 +201,14 @@ class EventLogServicer:
 
     @contextmanager
     def _counted(self, caller: Principal) -> Iterator[Standing]:
-        if self._open[caller.user_id] >= PER_PRINCIPAL or self._open.total() >= PER_PROCESS:
+        if self._open.total >= PER_PROCESS:
             raise StreamLimit
-        self._open[caller.user_id] += 1
+        self._open.enter(caller.user_id)
         try:
             with stream_standings.counted() as standing:
                 yield standing
         finally:
-            self._open[caller.user_id] -= 1
-            if not self._open[caller.user_id]:
-                del self._open[caller.user_id]
+            self._open.leave(caller.user_id)
 
 
 def _wish(request: Any, interest: Interest, lineage: Lineage) -> Wish:
@@ -253,11 +250,14 @@ def _state(lineage: Lineage) -> pb.EventLogState:
     )
 
 
-def _reporter(caller: Principal, subscriber: str) -> str:
-    """Name who reports: a silo by its own names only, for a hold waits for what it reports."""
+def _owner(caller: Principal, subscriber: str) -> str:
+    """Name whose ``subscriber`` it is; a silo's own are nobody's: holds wait for what they report.
+
+    Everybody else has names of their own, which no silo's and no other user's can be.
+    """
     if "SERVICE" in caller.roles and subscriber.partition(".")[0] == caller.silo:
-        return subscriber
-    return f"{caller.silo}/{caller.user_id}"
+        return ""
+    return f"{caller.silo}/{caller.user_id}/"
 
 
 def _bounded(page: Page, found: list[Entry]) -> tuple[Page, list[Entry]]:

@@ -15,7 +15,13 @@ from psycopg.rows import args_row
 from chassis import event_log_metrics as metrics
 from chassis import resume_tokens
 from chassis.event_log_connections import HUNG_SECONDS
-from chassis.event_log_errors import LogUnavailable, ProgressBackwards, ResumePointCompacted
+from chassis.event_log_errors import (
+    LogUnavailable,
+    ProgressBackwards,
+    ResumePointCompacted,
+    StreamLimit,
+)
+from chassis.open_streams import PER_USER
 from chassis.pool import Pool
 from chassis.resume_tokens import Lineage
 from chassis.stream_entries import COLUMNS, Entry, Interest, entry
@@ -24,6 +30,7 @@ from chassis.within import within
 Result = TypeVar("Result")
 
 AT_ONCE = 8
+SUBSCRIBERS = PER_USER  # names to report under: as many as streams that a user can have open
 WINDOW = 50_000  # positions that one page looks at, so that a rare event's reader is heard from
 CHECKOUT_SECONDS = 2.0
 CHECK_SECONDS = 1.0
@@ -47,7 +54,9 @@ SELECT coalesce((SELECT min(position) FROM event_log WHERE recorded_at > %(time)
 """
 _REPORT = """
 INSERT INTO event_subscriber AS known (name, epoch, position, reported_at)
-VALUES (%(name)s, %(epoch)s, %(position)s, clock_timestamp())
+SELECT %(name)s, %(epoch)s, %(position)s, clock_timestamp()
+ WHERE %(owner)s = '' OR %(most)s > (SELECT count(*) FROM event_subscriber
+                                      WHERE starts_with(name, %(owner)s) AND name <> %(name)s)
 ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, position = excluded.position,
        reported_at = excluded.reported_at
  WHERE (known.epoch, known.position) <= (excluded.epoch, excluded.position)
@@ -98,13 +107,22 @@ class Pages:
         async with self._connection() as connection:
             return await _number(connection, _AFTER_TIME, time=moment)
 
-    async def report(self, name: str, epoch: int, position: int) -> None:
-        """Note how far ``name`` has come; raises ProgressBackwards if it has come further."""
+    async def report(self, owner: str, subscriber: str, epoch: int, position: int) -> None:
+        """Note how far ``subscriber`` has come, whose names all begin with ``owner``, or with none.
+
+        Raises ProgressBackwards if it has come further, and StreamLimit if its owner reports under
+        ``SUBSCRIBERS`` other names already.
+        """
+        parameters = {"name": owner + subscriber, "epoch": epoch, "position": position}
         async with self._connection() as connection:
-            parameters = {"name": name, "epoch": epoch, "position": position}
-            cursor = await connection.execute(_REPORT, parameters)
+            limited = parameters | {"owner": owner, "most": SUBSCRIBERS}
+            cursor = await connection.execute(_REPORT, limited)
             if await cursor.fetchone() is None:
-                raise ProgressBackwards(await _number(connection, _REPORTED, name=name))
+                known = await connection.execute(_REPORTED, parameters)
+                reported = await known.fetchone()
+                if reported is None:
+                    raise StreamLimit("subscribers of one user report")
+                raise ProgressBackwards(*reported)
 
     async def _page(
         self, after: int, end: int, interest: Interest, most: int

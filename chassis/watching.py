@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
-from uuid import UUID
 
 from medport.common.v1 import event_log_pb2 as pb
 
 from chassis import auth
 from chassis.event_contract import EventContract
-from chassis.event_log_errors import StreamLimit
+from chassis.open_streams import OpenStreams
 from chassis.stream_entries import Interest
 from chassis.stream_frames import Limits
 from chassis.stream_subscriptions import Source, Subscription, Wish
 
 HEARTBEAT_SECONDS = 5.0
 MOST_CHANGES = 100  # told of at once
-PER_PRINCIPAL = 32
 
 
 class Audience(Protocol):
@@ -42,7 +38,7 @@ class Watching:
     def __init__(self, source: Source, contract: EventContract) -> None:
         self._source = source
         self._response = contract.subscribe_response
-        self._open: Counter[UUID] = Counter()
+        self._open = OpenStreams()
 
     async def watch(
         self, audience: Audience, recheck: Callable[[], Interest], resume_token: bytes
@@ -52,7 +48,9 @@ class Watching:
         ``recheck`` returns what the caller may see, or raises once it may no more. Raises the
         log's refusals, and StreamLimit.
         """
-        with self._counted(auth.caller().user_id):
+        user_id = auth.caller().user_id
+        self._open.enter(user_id)
+        try:
             interest, generation = recheck(), self._source.tailer.generation
             lineage = await self._source.pages.lineage()
             cursor = lineage.position(resume_token) if resume_token else lineage.last
@@ -62,6 +60,8 @@ class Watching:
             wish = Wish(interest, limits, HEARTBEAT_SECONDS, generation=generation)
             stream = Subscription(self._source, wish, cursor, self._told(audience), recheck)
             await stream.run(pb.Started())
+        finally:
+            self._open.leave(user_id)
 
     def _told(self, audience: Audience) -> Callable[[bytes], Any]:
         async def tell(raw: bytes) -> None:
@@ -76,15 +76,3 @@ class Watching:
                     await audience.end(frame.stream_end, frame.resume_token)
 
         return tell
-
-    @contextmanager
-    def _counted(self, user_id: UUID) -> Iterator[None]:
-        if self._open[user_id] >= PER_PRINCIPAL:
-            raise StreamLimit
-        self._open[user_id] += 1
-        try:
-            yield
-        finally:
-            self._open[user_id] -= 1
-            if not self._open[user_id]:
-                del self._open[user_id]

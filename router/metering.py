@@ -9,6 +9,7 @@ import grpc
 
 from chassis.auth import Principal
 from chassis.errors import RateLimited
+from chassis.open_streams import OpenStreams
 from chassis.rates import Rates
 from router.observing import Observation
 from router.policies import ALLOWANCES, Allowances
@@ -21,6 +22,7 @@ class Meter:
         self._principals = Rates(allowances.principal)
         self._addresses = Rates(allowances.address)
         self._wrong_logins = Rates(allowances.wrong_login)
+        self._streams = OpenStreams()
 
     def count(self, caller: Principal) -> None:
         """Count a call that the router makes for ``caller``; raises RateLimited."""
@@ -51,6 +53,22 @@ class Meter:
         finally:
             if seen.code is not grpc.StatusCode.UNAUTHENTICATED:
                 self._wrong_logins.give_back(address)
+
+    @contextmanager
+    def held(self, seen: Observation) -> Iterator[None]:
+        """Count a principal's stream while it is open; raises StreamLimit.
+
+        Silos count each kind by itself: three users with all they may have of each would leave
+        nobody else a stream at the router.
+        """
+        if seen.principal is None or seen.route.unary:
+            yield
+            return
+        self._streams.enter(seen.principal.user_id)
+        try:
+            yield
+        finally:
+            self._streams.leave(seen.principal.user_id)
 
 
 def _take(rates: Rates, who: Hashable, subject: str) -> None:

@@ -145,7 +145,8 @@ class Forwarder:
         with observed(self._route, request_id, told) as seen:
             try:
                 seen.principal = await self._let_in(context)
-                with self._meter.metered(seen, of_peer(context.peer())):
+                address = of_peer(context.peer())
+                with self._meter.metered(seen, address), self._meter.held(seen):
                     async with self._placed(Asked(request, metadata, context), seen) as exchange:
                         yield exchange
             except grpc.aio.InternalError as gone:  # a write that met a client who has left

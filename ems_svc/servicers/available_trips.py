@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from medport.ems.v1 import available_trips_pb2_grpc as rpc
 
 from chassis import auth
 from chassis.clock import Clock
-from chassis.event_log_errors import StreamLimit
+from chassis.open_streams import OpenStreams
 from chassis.paging import Paging
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, Rows
@@ -34,7 +33,6 @@ from ems_svc.repositories import agency_rates, available_trips, facility_directo
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
 MOST_SECONDS = 1800.0  # streams end at an age, so that connections move
-MOST_STREAMS = 32  # of one user, in one process
 TOP = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))  # no trip lies above it
 
 
@@ -46,7 +44,7 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
         self._clock = clock
         self._paging = paging
         self._draining = draining
-        self._open: Counter[UUID] = Counter()
+        self._open = OpenStreams()
 
     async def GetAvailableTrip(
         self, request: pb.GetAvailableTripRequest, context: object
@@ -85,14 +83,12 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
     ) -> AsyncIterator[pb.WatchAvailableTripsResponse]:
         agency_id, user_id = auth.tenant(request.agency_id), auth.caller().user_id
         frames.check(request.resume_token)
-        if self._open[user_id] >= MOST_STREAMS:
-            raise StreamLimit
-        self._open[user_id] += 1
+        self._open.enter(user_id)
         try:
             async for shown in self._changes(agency_id):
                 yield shown
         finally:
-            self._open[user_id] -= 1
+            self._open.leave(user_id)
 
     async def _changes(self, agency_id: UUID) -> AsyncIterator[pb.WatchAvailableTripsResponse]:
         """Look again and again: a wave opens by the clock alone, which no event tells."""

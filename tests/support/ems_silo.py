@@ -186,6 +186,13 @@ class Agency:
 @asynccontextmanager
 async def ems_silo(dsn: str) -> AsyncIterator[EmsSilo]:
     """Run the silo on ``dsn``, with the other silos away."""
+    async with ems_process(dsn) as (_, opened):
+        yield opened
+
+
+@asynccontextmanager
+async def ems_process(dsn: str) -> AsyncIterator[tuple[Process, EmsSilo]]:
+    """Run the silo as ``ems_silo`` does, for a test that stops it."""
     given = replace(
         settings(dsn),
         identity_key=pem(),
@@ -200,7 +207,7 @@ async def ems_silo(dsn: str) -> AsyncIterator[EmsSilo]:
             await until(partial(_is_serving, channel))
             envelope = Envelope(EmsEvent, "/medport/ems")
             database = Database(own, envelope, tenant_column="agency_id")
-            yield EmsSilo(channel, dsn, database, hashed())
+            yield process, EmsSilo(channel, dsn, database, hashed())
     finally:
         await process.stop(grace=0)
 

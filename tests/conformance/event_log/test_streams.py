@@ -8,15 +8,19 @@ counted, limited and let go.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import psycopg
+import pytest
 from google.protobuf.duration_pb2 import Duration
 from medport.common.v1 import event_log_pb2 as common
 
-from chassis.stream import PER_PRINCIPAL
+from chassis.open_streams import PER_USER
+from chassis.stream_pages import SUBSCRIBERS
 from tests.support.databases import superuser_of
 from tests.support.event_streams import (
     EARLIEST,
@@ -30,9 +34,10 @@ from tests.support.event_streams import (
     until_head,
     until_kind,
 )
-from tests.support.refusals import refusal
+from tests.support.refusals import refusal, told
 
 SECOND = Duration(seconds=1)
+USER = frozenset({"CENTER_ADMIN"})
 NOTHING = common.EventFilter(subjects=["subjects/none"])
 
 
@@ -188,7 +193,7 @@ def _complete(mark: Any) -> datetime:
 
 
 async def test_a_principal_has_so_many_streams_and_no_more(served: Silo) -> None:
-    streams = [served.subscribe(LATEST) for _ in range(PER_PRINCIPAL)]
+    streams = [served.subscribe(LATEST) for _ in range(PER_USER)]
     for stream in streams:
         await frames(stream, 1)
     assert await refusal(served.subscribe(LATEST)) == ("STREAM_LIMIT", {})
@@ -222,6 +227,45 @@ async def test_progress_is_noted_under_the_subscribers_name(served: Silo) -> Non
     assert rows == [(served.kind.peer, 2)]
 
 
+async def test_each_subscriber_of_a_user_reports_for_itself(served: Silo) -> None:
+    """And none of another's: neither under its name, nor under a silo's."""
+    await _announced(served, 2)
+    state = await until_head(served, 2)
+    report = served.kind.pb.ReportProgressRequest
+    one, other = (replace(served.principal, user_id=uuid4(), roles=USER) for _ in range(2))
+    reports = [(one, "board", state.head_token), (one, "archive", state.earliest_token)]
+    for principal, name, token in [*reports, (other, "board", state.earliest_token)]:
+        served.principal = principal
+        await served.stub.ReportProgress(report(subscriber=name, resume_token=token))
+    silo = served.principal.silo
+    with psycopg.connect(superuser_of(served.dsn)) as reader:
+        rows = reader.execute("SELECT name, position FROM event_subscriber").fetchall()
+    assert dict(rows) == {
+        f"{silo}/{one.user_id}/board": 2,
+        f"{silo}/{one.user_id}/archive": 0,
+        f"{silo}/{other.user_id}/board": 0,
+    }
+
+
+async def test_a_user_reports_under_so_many_names_and_no_more(served: Silo) -> None:
+    token = (await until_head(served, 0)).head_token
+    reader = replace(served.principal, roles=USER)
+    for served.principal in (reader, replace(reader, user_id=uuid4())):
+        for number in range(SUBSCRIBERS):
+            await _reported(served, f"board{number}", token)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await _reported(served, "one.more", token)
+        assert told(refused.value)[0] == "STREAM_LIMIT"
+        await _reported(served, "board0", token)
+    served.principal = served.kind.reader
+    await _reported(served, served.kind.peer, token)  # its users' names begin as its own does
+
+
+async def _reported(served: Silo, subscriber: str, token: bytes) -> None:
+    request = served.kind.pb.ReportProgressRequest(subscriber=subscriber, resume_token=token)
+    await served.stub.ReportProgress(request)
+
+
 async def test_a_gap_in_the_log_is_never_delivered_over(served: Silo) -> None:
     stream = served.subscribe(EARLIEST)
     await _announced(served, 1)
@@ -233,8 +277,8 @@ async def test_a_gap_in_the_log_is_never_delivered_over(served: Silo) -> None:
 
 
 async def test_a_stream_is_told_how_often_to_expect_a_frame(served: Silo) -> None:
-    for asked, told in ((SECOND, 1), (None, 5)):
+    for asked, promised in ((SECOND, 1), (None, 5)):
         stream = served.subscribe(LATEST, heartbeat_duration=asked)
         [frame] = await frames(stream, 1)
-        assert frame.started.heartbeat_duration.seconds == told
+        assert frame.started.heartbeat_duration.seconds == promised
         stream.cancel()

@@ -79,7 +79,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SUBSCRIBER_STALLED: _ErrorReason.ValueType  # 27
     """The subscriber read nothing for too long."""
     ERROR_REASON_STREAM_LIMIT: _ErrorReason.ValueType  # 28
-    """Too many streams of one principal, or of all."""
+    """Too many streams of one principal, or of all; or too many names that one reports under."""
     ERROR_REASON_LOG_UNAVAILABLE: _ErrorReason.ValueType  # 29
     """The log cannot be read now."""
     ERROR_REASON_LOG_CORRUPT: _ErrorReason.ValueType  # 30
@@ -163,7 +163,7 @@ ERROR_REASON_EVENT_TYPE_FORBIDDEN: ErrorReason.ValueType  # 26
 ERROR_REASON_SUBSCRIBER_STALLED: ErrorReason.ValueType  # 27
 """The subscriber read nothing for too long."""
 ERROR_REASON_STREAM_LIMIT: ErrorReason.ValueType  # 28
-"""Too many streams of one principal, or of all."""
+"""Too many streams of one principal, or of all; or too many names that one reports under."""
 ERROR_REASON_LOG_UNAVAILABLE: ErrorReason.ValueType  # 29
 """The log cannot be read now."""
 ERROR_REASON_LOG_CORRUPT: ErrorReason.ValueType  # 30

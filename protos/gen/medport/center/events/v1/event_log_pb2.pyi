@@ -436,7 +436,7 @@ class ReportProgressRequest(_message.Message):
     SUBSCRIBER_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     subscriber: _builtins.str
-    """Stable name of the subscriber."""
+    """The name it subscribes with: one of at most 32 of the caller's."""
     resume_token: _builtins.bytes
     """Token of the last frame that is applied."""
     def __init__(

@@ -97,7 +97,9 @@ class EventLogServiceServicer:
     def ReportProgress(self, request, context):
         """Tells the log how far a subscriber has come; correctness never rests on it.
 
-        Errors: INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; FAILED_PRECONDITION `PROGRESS_BACKWARDS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,9 @@ class EventLogServiceStub:
     ReportProgress: _grpc.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]
     """Tells the log how far a subscriber has come; correctness never rests on it.
 
-    Errors: INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; FAILED_PRECONDITION `PROGRESS_BACKWARDS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 @_typing.type_check_only
@@ -89,7 +91,9 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     ReportProgress: _aio.UnaryUnaryMultiCallable[_event_log_pb2.ReportProgressRequest, _event_log_pb2.ReportProgressResponse]  # type: ignore[assignment]
     """Tells the log how far a subscriber has come; correctness never rests on it.
 
-    Errors: INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; FAILED_PRECONDITION `PROGRESS_BACKWARDS`.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -142,7 +146,9 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_event_log_pb2.ReportProgressResponse, _abc.Awaitable[_event_log_pb2.ReportProgressResponse]]:
         """Tells the log how far a subscriber has come; correctness never rests on it.
 
-        Errors: INVALID_ARGUMENT `INVALID_RESUME_TOKEN`; FAILED_PRECONDITION `PROGRESS_BACKWARDS`.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
+        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_EventLogServiceServicer_to_server(servicer: EventLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,7 +60,8 @@ class EventLogServiceStub:
     """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
-    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; UNAVAILABLE `LOG_UNAVAILABLE`.
+    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 @_typing.type_check_only
@@ -95,7 +96,8 @@ class EventLogServiceAsyncStub(EventLogServiceStub):
     """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
 
     Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
-    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; UNAVAILABLE `LOG_UNAVAILABLE`.
+    FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+    `LOG_UNAVAILABLE`.
     """
 
 class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +153,8 @@ class EventLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
-        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; UNAVAILABLE `LOG_UNAVAILABLE`.
+        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
 
 def add_EventLogServiceServicer_to_server(servicer: EventLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

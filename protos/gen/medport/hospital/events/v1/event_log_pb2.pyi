@@ -464,7 +464,7 @@ class ReportProgressRequest(_message.Message):
     SUBSCRIBER_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     subscriber: _builtins.str
-    """The name it subscribes with."""
+    """The name it subscribes with: one of at most 32 of the caller's."""
     resume_token: _builtins.bytes
     """Token of the last frame it applied."""
     def __init__(

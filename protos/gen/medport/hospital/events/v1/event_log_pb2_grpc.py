@@ -98,7 +98,8 @@ class EventLogServiceServicer:
         """Reports how far a subscriber has come, for lag and retention; nothing correct depends on it.
 
         Errors: INVALID_ARGUMENT `INVALID_REQUEST`, `INVALID_RESUME_TOKEN`, `LOG_MISMATCH`;
-        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; UNAVAILABLE `LOG_UNAVAILABLE`.
+        FAILED_PRECONDITION `PROGRESS_BACKWARDS`; RESOURCE_EXHAUSTED `STREAM_LIMIT`; UNAVAILABLE
+        `LOG_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
