@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/common/v1/event_log.proto\x12\x11medport.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\rEventMetadata\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsubject_version\x18\x06 \x01(\x03\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61usation_id\x18\x08 \x01(\t\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12,\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x1d.medport.common.v1.EventActor\"D\n\nEventActor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\xb4\x01\n\x0e\x45ventPlacement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x19\n\x11transaction_first\x18\x03 \x01(\x03\x12\x19\n\x11transaction_index\x18\x04 \x01(\x05\x12\x18\n\x10transaction_size\x18\x05 \x01(\x05\x12\x31\n\rrecorded_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\rStartPosition\x12&\n\x0cresume_token\x18\x01 \x01(\x0c\x42\x0e\xe2\x41\x01\x01\xbaH\x07z\x05\x10\x01\x18\x80\x01H\x00\x12>\n\x06origin\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.StartOriginB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x00\x12?\n\x13\x61\x66ter_recorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"X\n\x0b\x45ventFilter\x12\"\n\x05types\x18\x01 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\x12%\n\x08subjects\x18\x02 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\"\x8c\x01\n\rEventLogState\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x04 \x01(\x03\x12\x12\n\nhead_token\x18\x05 \x01(\x0c\x12\x16\n\x0e\x65\x61rliest_token\x18\x06 \x01(\x0c\"V\n\x07\x42\x61\x63klog\x12\x11\n\tpositions\x18\x01 \x01(\x03\x12\x38\n\x14oldest_recorded_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\x07Started\x12\x33\n\tevent_log\x18\x01 \x01(\x0b\x32 .medport.common.v1.EventLogState\x12\x35\n\x12heartbeat_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07replica\x18\x03 \x01(\t\"m\n\x08\x42ookmark\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x08\x43\x61ughtUp\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\nFellBehind\x12\x15\n\rhead_position\x18\x01 \x01(\x03\"\"\n\x0bSnapshotEnd\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\"v\n\tStreamEnd\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".medport.common.v1.StreamEndReason\x12\x35\n\x12reconnect_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*z\n\x0bStartOrigin\x12\x1c\n\x18START_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15START_ORIGIN_EARLIEST\x10\x01\x12\x17\n\x13START_ORIGIN_LATEST\x10\x02\x12\x19\n\x15START_ORIGIN_SNAPSHOT\x10\x03*\x97\x01\n\x0fStreamEndReason\x12!\n\x1dSTREAM_END_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTREAM_END_REASON_DRAINING\x10\x01\x12\x1d\n\x19STREAM_END_REASON_MAX_AGE\x10\x02\x12\"\n\x1eSTREAM_END_REASON_HEAD_REACHED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/common/v1/event_log.proto\x12\x11medport.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\rEventMetadata\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fsubject_version\x18\x06 \x01(\x03\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61usation_id\x18\x08 \x01(\t\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12,\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x1d.medport.common.v1.EventActor\"D\n\nEventActor\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\xb4\x01\n\x0e\x45ventPlacement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x19\n\x11transaction_first\x18\x03 \x01(\x03\x12\x19\n\x11transaction_index\x18\x04 \x01(\x05\x12\x18\n\x10transaction_size\x18\x05 \x01(\x05\x12\x31\n\rrecorded_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\rStartPosition\x12\x1c\n\x0cresume_token\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x01H\x00\x12>\n\x06origin\x18\x02 \x01(\x0e\x32\x1e.medport.common.v1.StartOriginB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x00\x12?\n\x13\x61\x66ter_recorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"X\n\x0b\x45ventFilter\x12\"\n\x05types\x18\x01 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\x12%\n\x08subjects\x18\x02 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xc8\x01\"\x8c\x01\n\rEventLogState\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x04 \x01(\x03\x12\x12\n\nhead_token\x18\x05 \x01(\x0c\x12\x16\n\x0e\x65\x61rliest_token\x18\x06 \x01(\x0c\"V\n\x07\x42\x61\x63klog\x12\x11\n\tpositions\x18\x01 \x01(\x03\x12\x38\n\x14oldest_recorded_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\x07Started\x12\x33\n\tevent_log\x18\x01 \x01(\x0b\x32 .medport.common.v1.EventLogState\x12\x35\n\x12heartbeat_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07replica\x18\x03 \x01(\t\"m\n\x08\x42ookmark\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x19\n\x11\x65\x61rliest_position\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x08\x43\x61ughtUp\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\nFellBehind\x12\x15\n\rhead_position\x18\x01 \x01(\x03\"\"\n\x0bSnapshotEnd\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\"v\n\tStreamEnd\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".medport.common.v1.StreamEndReason\x12\x35\n\x12reconnect_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*z\n\x0bStartOrigin\x12\x1c\n\x18START_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15START_ORIGIN_EARLIEST\x10\x01\x12\x17\n\x13START_ORIGIN_LATEST\x10\x02\x12\x19\n\x15START_ORIGIN_SNAPSHOT\x10\x03*\x97\x01\n\x0fStreamEndReason\x12!\n\x1dSTREAM_END_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTREAM_END_REASON_DRAINING\x10\x01\x12\x1d\n\x19STREAM_END_REASON_MAX_AGE\x10\x02\x12\"\n\x1eSTREAM_END_REASON_HEAD_REACHED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'medport.common.v1.event_log
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTPOSITION'].fields_by_name['resume_token']._loaded_options = None
-  _globals['_STARTPOSITION'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001\272H\007z\005\020\001\030\200\001'
+  _globals['_STARTPOSITION'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001'
   _globals['_STARTPOSITION'].fields_by_name['origin']._loaded_options = None
   _globals['_STARTPOSITION'].fields_by_name['origin']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_STARTPOSITION'].fields_by_name['after_recorded_time']._loaded_options = None
@@ -45,10 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTFILTER'].fields_by_name['types']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020d\"\005r\003\030\310\001'
   _globals['_EVENTFILTER'].fields_by_name['subjects']._loaded_options = None
   _globals['_EVENTFILTER'].fields_by_name['subjects']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020d\"\005r\003\030\310\001'
-  _globals['_STARTORIGIN']._serialized_start=1712
-  _globals['_STARTORIGIN']._serialized_end=1834
-  _globals['_STREAMENDREASON']._serialized_start=1837
-  _globals['_STREAMENDREASON']._serialized_end=1988
+  _globals['_STARTORIGIN']._serialized_start=1702
+  _globals['_STARTORIGIN']._serialized_end=1824
+  _globals['_STREAMENDREASON']._serialized_start=1827
+  _globals['_STREAMENDREASON']._serialized_end=1978
   _globals['_EVENTMETADATA']._serialized_start=184
   _globals['_EVENTMETADATA']._serialized_end=438
   _globals['_EVENTACTOR']._serialized_start=440
@@ -56,23 +56,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTPLACEMENT']._serialized_start=511
   _globals['_EVENTPLACEMENT']._serialized_end=691
   _globals['_STARTPOSITION']._serialized_start=694
-  _globals['_STARTPOSITION']._serialized_end=887
-  _globals['_EVENTFILTER']._serialized_start=889
-  _globals['_EVENTFILTER']._serialized_end=977
-  _globals['_EVENTLOGSTATE']._serialized_start=980
-  _globals['_EVENTLOGSTATE']._serialized_end=1120
-  _globals['_BACKLOG']._serialized_start=1122
-  _globals['_BACKLOG']._serialized_end=1208
-  _globals['_STARTED']._serialized_start=1211
-  _globals['_STARTED']._serialized_end=1345
-  _globals['_BOOKMARK']._serialized_start=1347
-  _globals['_BOOKMARK']._serialized_end=1456
-  _globals['_CAUGHTUP']._serialized_start=1458
-  _globals['_CAUGHTUP']._serialized_end=1517
-  _globals['_FELLBEHIND']._serialized_start=1519
-  _globals['_FELLBEHIND']._serialized_end=1554
-  _globals['_SNAPSHOTEND']._serialized_start=1556
-  _globals['_SNAPSHOTEND']._serialized_end=1590
-  _globals['_STREAMEND']._serialized_start=1592
-  _globals['_STREAMEND']._serialized_end=1710
+  _globals['_STARTPOSITION']._serialized_end=877
+  _globals['_EVENTFILTER']._serialized_start=879
+  _globals['_EVENTFILTER']._serialized_end=967
+  _globals['_EVENTLOGSTATE']._serialized_start=970
+  _globals['_EVENTLOGSTATE']._serialized_end=1110
+  _globals['_BACKLOG']._serialized_start=1112
+  _globals['_BACKLOG']._serialized_end=1198
+  _globals['_STARTED']._serialized_start=1201
+  _globals['_STARTED']._serialized_end=1335
+  _globals['_BOOKMARK']._serialized_start=1337
+  _globals['_BOOKMARK']._serialized_end=1446
+  _globals['_CAUGHTUP']._serialized_start=1448
+  _globals['_CAUGHTUP']._serialized_end=1507
+  _globals['_FELLBEHIND']._serialized_start=1509
+  _globals['_FELLBEHIND']._serialized_end=1544
+  _globals['_SNAPSHOTEND']._serialized_start=1546
+  _globals['_SNAPSHOTEND']._serialized_end=1580
+  _globals['_STREAMEND']._serialized_start=1582
+  _globals['_STREAMEND']._serialized_end=1700
 # @@protoc_insertion_point(module_scope)
