@@ -94,9 +94,15 @@ def compose(kit: Kit) -> Silo:
     identity = _identity(kit, database)
     watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     sweep = SlaSweep()
-    followers = Followers(followings(sweep), database, settings.peers, identity.bearer)
+    followed = followings(sweep)
+    followers = Followers(followed, database, settings.peers, identity.bearer)
+    consumers = ConsumerServicer(database, kit.clock, paging, followed)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
+        add_to=[
+            publishing.add_to,
+            partial(consumers_pb2_grpc.add_ConsumerServiceServicer_to_server, consumers),
+            *_servicers(kit, database, identity, paging, watching),
+        ],
         authenticate=identity.verifier.verify,
         guards=identity.guards,
         database=database,
@@ -184,13 +190,12 @@ def _servicers(
 ) -> Sequence[Callable[[Any], None]]:
     sessions, services = sessions_pb2_grpc, services_pb2_grpc
     trail, figures = audit_log_pb2_grpc, analytics_pb2_grpc
-    settings, consumers = system_configurations_pb2_grpc, consumers_pb2_grpc
+    settings = system_configurations_pb2_grpc
     registry = ServiceRegistryServicer(database, kit.clock, paging)
     configuration = ConfigurationServicer(database, kit.clock, paging)
     toggles, texts = feature_toggles_pb2_grpc, notification_templates_pb2_grpc
     switches = FeatureToggleServicer(database, kit.clock, paging, watching)
     templates = NotificationTemplateServicer(database, kit.clock, paging)
-    followed = ConsumerServicer(database, kit.clock, paging)
     users = UserServicer(database, kit.clock, paging, identity)
     told = AnalyticsServicer(database, kit.clock, paging)
     notices = NotificationServicer(database, kit.clock, paging, kit.draining)
@@ -202,7 +207,6 @@ def _servicers(
         (settings.add_ConfigurationServiceServicer_to_server, configuration),
         (toggles.add_FeatureToggleServiceServicer_to_server, switches),
         (texts.add_NotificationTemplateServiceServicer_to_server, templates),
-        (consumers.add_ConsumerServiceServicer_to_server, followed),
         (trail.add_AuditLogServiceServicer_to_server, AuditLogServicer(database, paging)),
         (figures.add_AnalyticsServiceServicer_to_server, told),
     ]

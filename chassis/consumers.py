@@ -6,7 +6,7 @@ transaction that makes it true.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from chassis.clock import Clock
 from chassis.errors import FailedPrecondition, NotFound
 from chassis.idempotency import NO_TENANT
 from chassis.paging import Paging
+from chassis.projection import Following
 from chassis.unit_of_work import Database, Rows, UnitOfWork
 
 _FIRST = ("", "", "-1", "0")
@@ -43,6 +44,15 @@ class ConsumerRebuilding(FailedPrecondition):
         super().__init__("the consumer rebuilds already")
 
 
+class ConsumerCannotRebuild(FailedPrecondition):
+    """Its source's rows do not stand in for the events that it decides or counts by."""
+
+    reason = "CONSUMER_CANNOT_REBUILD"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the consumer begins again by the log alone: {why}")
+
+
 class DeadLetterNotParked(FailedPrecondition):
     """Only an event that waits for an operator can be given up."""
 
@@ -53,13 +63,25 @@ class DeadLetterNotParked(FailedPrecondition):
 
 
 class Consumers:
-    """``keep`` is the silo's way to the audit log."""
+    """``keep`` is the silo's way to the audit log; ``followed`` are its consumers."""
 
-    def __init__(self, database: Database, clock: Clock, paging: Paging, keep: Keep) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        paging: Paging,
+        keep: Keep,
+        followed: Sequence[Following],
+    ) -> None:
         self._database = database
         self._clock = clock
         self._paging = paging
         self._keep = keep
+        self._without_rows = {
+            (each.consumer, each.source): each.without_log
+            for each in followed
+            if each.rebuild is None
+        }
 
     def deciding(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open the transaction of one decision: consumers belong to the silo, to no tenant."""
@@ -103,12 +125,17 @@ class Consumers:
         return await self._moved(uow, request, position=before.position)
 
     async def rebuild(self, uow: UnitOfWork, request: Any) -> pb.Consumer:
-        """Let a consumer begin again; raises NotFound, ConsumerNotHalted or ConsumerRebuilding."""
+        """Let a consumer begin again.
+
+        Raises NotFound, ConsumerNotHalted, ConsumerCannotRebuild or ConsumerRebuilding.
+        """
         before, key = await _get(uow, request), (request.consumer, request.source)
         if request.origin == START_ORIGIN_EARLIEST:
             if not await checkpoint.start_over(uow, *key):
                 raise ConsumerNotHalted(_state(before))
             return await self._moved(uow, request, position=before.position, origin="EARLIEST")
+        if key in self._without_rows:
+            raise ConsumerCannotRebuild(self._without_rows[key])
         if not await checkpoint.request_rebuild(uow, *key):
             raise ConsumerRebuilding
         return await self._moved(uow, request, position=before.position, origin="SNAPSHOT")

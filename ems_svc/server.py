@@ -98,9 +98,15 @@ def compose(kit: Kit) -> Silo:
     database.after_commit = publishing.announced
     identity = _identity(kit, database)
     watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
-    followers = Followers(followings(kit.clock), database, settings.peers, identity.bearer)
+    followed = followings(kit.clock)
+    followers = Followers(followed, database, settings.peers, identity.bearer)
+    consumers = ConsumerServicer(database, kit.clock, paging, followed)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
+        add_to=[
+            publishing.add_to,
+            partial(consumers_pb2_grpc.add_ConsumerServiceServicer_to_server, consumers),
+            *_servicers(kit, database, identity, paging, watching),
+        ],
         authenticate=identity.verifier.verify,
         guards=identity.guards,
         database=database,
@@ -203,9 +209,8 @@ def _servicers(
     parts = (database, kit.clock, paging)
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
     agencies, units, areas = agencies_pb2_grpc, units_pb2_grpc, service_areas_pb2_grpc
-    shifts = unit_availability_pb2_grpc
     trips, bids = available_trips_pb2_grpc, transport_bids_pb2_grpc
-    jobs, consumers = assignments_pb2_grpc, consumers_pb2_grpc
+    jobs, shifts = assignments_pb2_grpc, unit_availability_pb2_grpc
     told = NotificationServicer(database, kit.clock, paging, kit.draining)
     served: list[tuple[Callable[..., None], Any]] = [
         (notifications_pb2_grpc.add_NotificationServiceServicer_to_server, told),
@@ -224,7 +229,6 @@ def _servicers(
             AvailableTripServicer(*parts, kit.draining),
         ),
         (bids.add_BidServiceServicer_to_server, BidServicer(*parts, watching)),
-        (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
         (jobs.add_AssignmentServiceServicer_to_server, AssignmentServicer(*parts, watching)),
     ]
     return [partial(add, servicer) for add, servicer in served]

@@ -97,9 +97,15 @@ def compose(kit: Kit) -> Silo:
     identity = _identity(kit, database)
     watching = Watching(publishing.source, EventContract.of(event_log_pb2.DESCRIPTOR))
     timeouts = AwardTimeouts()
-    followers = Followers(followings(timeouts), database, settings.peers, identity.bearer)
+    followed = followings(timeouts)
+    followers = Followers(followed, database, settings.peers, identity.bearer)
+    consumers = ConsumerServicer(database, kit.clock, paging, followed)
     return Silo(
-        add_to=[publishing.add_to, *_servicers(kit, database, identity, paging, watching)],
+        add_to=[
+            publishing.add_to,
+            partial(consumers_pb2_grpc.add_ConsumerServiceServicer_to_server, consumers),
+            *_servicers(kit, database, identity, paging, watching),
+        ],
         authenticate=identity.verifier.verify,
         guards=identity.guards,
         database=database,
@@ -202,15 +208,13 @@ def _servicers(
     sessions, users = sessions_pb2_grpc, users_pb2_grpc
     hospitals, facilities = hospitals_pb2_grpc, facilities_pb2_grpc
     trips, bids = transport_requests_pb2_grpc, received_bids_pb2_grpc
-    preferences, consumers = agency_preferences_pb2_grpc, consumers_pb2_grpc
-    glass = break_glass_grants_pb2_grpc
+    preferences, glass = agency_preferences_pb2_grpc, break_glass_grants_pb2_grpc
     told = NotificationServicer(database, kit.clock, paging, kit.draining)
     served: list[tuple[Callable[..., None], Any]] = [
         (notifications_pb2_grpc.add_NotificationServiceServicer_to_server, told),
         (sessions.add_SessionServiceServicer_to_server, SessionServicer(identity, paging)),
         (users.add_UserServiceServicer_to_server, UserServicer(*parts, identity)),
         (hospitals.add_HospitalServiceServicer_to_server, HospitalServicer(*parts)),
-        (consumers.add_ConsumerServiceServicer_to_server, ConsumerServicer(*parts)),
         (facilities.add_FacilityServiceServicer_to_server, FacilityServicer(*parts)),
         (
             trips.add_TransportRequestServiceServicer_to_server,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from medport.center.v1 import consumers_pb2 as pb
 from medport.center.v1 import consumers_pb2_grpc as rpc
 
@@ -9,12 +11,15 @@ from center_svc.repositories.consumers import keep
 from chassis.clock import Clock
 from chassis.consumers import Consumers
 from chassis.paging import Paging
+from chassis.projection import Following
 from chassis.unit_of_work import Database
 
 
 class ConsumerServicer(rpc.ConsumerServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
-        self._consumers = Consumers(database, clock, paging, keep)
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, followed: Sequence[Following]
+    ) -> None:
+        self._consumers = Consumers(database, clock, paging, keep, followed)
 
     async def ListConsumers(
         self, request: pb.ListConsumersRequest, context: object

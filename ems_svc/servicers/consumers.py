@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from medport.ems.v1 import consumers_pb2 as pb
 from medport.ems.v1 import consumers_pb2_grpc as rpc
 
 from chassis.clock import Clock
 from chassis.consumers import Consumers
 from chassis.paging import Paging
+from chassis.projection import Following
 from chassis.unit_of_work import Database
 from ems_svc.repositories.consumers import keep
 
 
 class ConsumerServicer(rpc.ConsumerServiceServicer):
-    def __init__(self, database: Database, clock: Clock, paging: Paging) -> None:
-        self._consumers = Consumers(database, clock, paging, keep)
+    def __init__(
+        self, database: Database, clock: Clock, paging: Paging, followed: Sequence[Following]
+    ) -> None:
+        self._consumers = Consumers(database, clock, paging, keep, followed)
 
     async def ListConsumers(
         self, request: pb.ListConsumersRequest, context: object

@@ -28,6 +28,7 @@ from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from tests.support.consumer_desks import OPERATOR, WHY, Desk, consumer_desk
 from tests.support.databases import SILOS
 from tests.support.event_streams import reason
+from tests.support.waiting import until
 
 EVENTS: dict[str, Any] = {"hospital": HospitalEvent, "ems": EmsEvent, "center": CenterEvent}
 ANNOUNCED = """
@@ -147,6 +148,29 @@ async def test_a_decision_about_a_consumer_is_made_once_and_audited(desk: Desk) 
     origins = [each["changes"].get("origin") for each in audited(desk)]
     assert sorted(filter(None, origins)) == ["EARLIEST", "SNAPSHOT"]
     assert len(origins) == 3  # what was refused decided nothing
+
+
+async def test_only_copies_begin_again_from_rows(desk: Desk) -> None:
+    """What decides or counts runs on: refused before anything changes, not halted on the way."""
+
+    async def following() -> list[Any]:
+        return [
+            each
+            for each in (await desk.ask("ListConsumers")).consumers
+            if each.consumer == desk.silo
+        ]
+
+    async def both_follow() -> bool:
+        return len(await following()) == len(SILOS) - 1
+
+    await until(both_follow)
+    for each in await following():
+        who = {"consumer": each.consumer, "source": each.source}
+        call = desk.ask("RebuildConsumer", **who, origin=START_ORIGIN_SNAPSHOT)
+        refused = (grpc.StatusCode.FAILED_PRECONDITION, "CONSUMER_CANNOT_REBUILD")
+        assert await refusal(call) == refused
+    assert {each.state for each in await following()} == {common.CONSUMER_STATE_RUNNING}
+    assert not audited(desk)
 
 
 async def test_a_decision_about_a_dead_letter_is_audited(desk: Desk) -> None:

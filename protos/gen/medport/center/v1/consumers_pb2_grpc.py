@@ -95,10 +95,11 @@ class ConsumerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RebuildConsumer(self, request, context):
-        """Lets a consumer begin again; audited. A following for which rows cannot stand in halts instead.
+        """Lets a consumer begin again; audited.
 
         Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED` when it is to begin at the earliest
-        event and is not HALTED, `CONSUMER_REBUILDING` when it rebuilds already.
+        event and is not HALTED, `CONSUMER_CANNOT_REBUILD` when rows do not stand in for the events that
+        it decides or counts by, `CONSUMER_REBUILDING` when it rebuilds already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,10 +44,11 @@ class ConsumerServiceStub:
     Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED`.
     """
     RebuildConsumer: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.RebuildConsumerRequest, _consumers_pb2.RebuildConsumerResponse]
-    """Lets a consumer begin again; audited. A following for which rows cannot stand in halts instead.
+    """Lets a consumer begin again; audited.
 
     Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED` when it is to begin at the earliest
-    event and is not HALTED, `CONSUMER_REBUILDING` when it rebuilds already.
+    event and is not HALTED, `CONSUMER_CANNOT_REBUILD` when rows do not stand in for the events that
+    it decides or counts by, `CONSUMER_REBUILDING` when it rebuilds already.
     """
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.ListDeadLettersRequest, _consumers_pb2.ListDeadLettersResponse]
     """Lists events that could not be applied, by source, consumer and position; without their bytes.
@@ -88,10 +89,11 @@ class ConsumerServiceAsyncStub(ConsumerServiceStub):
     Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED`.
     """
     RebuildConsumer: _aio.UnaryUnaryMultiCallable[_consumers_pb2.RebuildConsumerRequest, _consumers_pb2.RebuildConsumerResponse]  # type: ignore[assignment]
-    """Lets a consumer begin again; audited. A following for which rows cannot stand in halts instead.
+    """Lets a consumer begin again; audited.
 
     Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED` when it is to begin at the earliest
-    event and is not HALTED, `CONSUMER_REBUILDING` when it rebuilds already.
+    event and is not HALTED, `CONSUMER_CANNOT_REBUILD` when rows do not stand in for the events that
+    it decides or counts by, `CONSUMER_REBUILDING` when it rebuilds already.
     """
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_consumers_pb2.ListDeadLettersRequest, _consumers_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Lists events that could not be applied, by source, consumer and position; without their bytes.
@@ -147,10 +149,11 @@ class ConsumerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consumers_pb2.RebuildConsumerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consumers_pb2.RebuildConsumerResponse, _abc.Awaitable[_consumers_pb2.RebuildConsumerResponse]]:
-        """Lets a consumer begin again; audited. A following for which rows cannot stand in halts instead.
+        """Lets a consumer begin again; audited.
 
         Errors: NOT_FOUND; FAILED_PRECONDITION `CONSUMER_NOT_HALTED` when it is to begin at the earliest
-        event and is not HALTED, `CONSUMER_REBUILDING` when it rebuilds already.
+        event and is not HALTED, `CONSUMER_CANNOT_REBUILD` when rows do not stand in for the events that
+        it decides or counts by, `CONSUMER_REBUILDING` when it rebuilds already.
         """
 
     @_abc_1.abstractmethod

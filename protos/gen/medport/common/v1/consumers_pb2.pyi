@@ -107,7 +107,7 @@ class Consumer(_message.Message):
     lease_term: _builtins.int
     """How often the lease was won."""
     epoch: _builtins.int
-    """Life of the source's database server in which the position was given."""
+    """Life of the source's database server that wrote the newest event which had its effect here."""
     position: _builtins.int
     """Every event up to here has had its effect, or waits as a dead letter."""
     resume_token: _builtins.bytes

@@ -102,6 +102,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """This copy of the database has not come as far as the caller has seen: ask the primary."""
     ERROR_REASON_PRIMARY_ONLY: _ErrorReason.ValueType  # 39
     """A copy of the database serves no writes, no streams, and nothing about a patient."""
+    ERROR_REASON_CONSUMER_CANNOT_REBUILD: _ErrorReason.ValueType  # 40
+    """It decides or counts by events, for which rows do not stand in; the text says why."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that every silo and the router share; ErrorInfo.reason is the name without prefix."""
@@ -186,4 +188,6 @@ ERROR_REASON_REPLICA_BEHIND: ErrorReason.ValueType  # 38
 """This copy of the database has not come as far as the caller has seen: ask the primary."""
 ERROR_REASON_PRIMARY_ONLY: ErrorReason.ValueType  # 39
 """A copy of the database serves no writes, no streams, and nothing about a patient."""
+ERROR_REASON_CONSUMER_CANNOT_REBUILD: ErrorReason.ValueType  # 40
+"""It decides or counts by events, for which rows do not stand in; the text says why."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
