@@ -23,10 +23,11 @@ USUAL_WAVE = timedelta(seconds=300)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """An active preference: what planning has to know of it."""
+    """An active preference: what planning has to know of it, and of its agency."""
 
     preference_order: int
     agency_id: UUID
+    can_bid: bool  # as far as the directory knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,9 @@ def plan(
     if mode is OfferMode.BROADCAST:
         return Plan(offers=(), broadcast_at=at, offer_expires_at=expires_at)
     waves = _waves(preferences)
-    openings = len(waves) if mode is OfferMode.CASCADE else max(len(waves) - 1, 0)
+    bidding = {each.agency_id for each in preferences if each.can_bid}
+    waited_for = sum(not bidding.isdisjoint(wave) for wave in waves)
+    openings = waited_for if mode is OfferMode.CASCADE else max(len(waves) - 1, 0)
     step = _step(priority, openings, expires_at - at)
     offers = tuple(
         Offer(agency_id=agency_id, wave=wave, visible_at=at + wave * step)
@@ -73,12 +76,21 @@ def plan(
 
 
 def _waves(preferences: Sequence[Preference]) -> list[list[UUID]]:
-    """Group agencies of equal order; who comes first within a wave matters to nobody."""
+    """Group agencies of equal order; who comes first within a wave matters to nobody.
+
+    Whom nobody has to wait for, a suspended agency or an unknown one, has a place all the same: a
+    wave without anybody who can bid opens with the next one.
+    """
     ordered = sorted(preferences, key=lambda each: (each.preference_order, each.agency_id))
-    return [
-        [each.agency_id for each in wave]
-        for _, wave in groupby(ordered, key=lambda each: each.preference_order)
-    ]
+    waves: list[list[UUID]] = []
+    is_full = True
+    for _, group in groupby(ordered, key=lambda each: each.preference_order):
+        wave = list(group)
+        if is_full:
+            waves.append([])
+        waves[-1] += [each.agency_id for each in wave]
+        is_full = any(each.can_bid for each in wave)
+    return waves
 
 
 def _step(priority: Priority, openings: int, window: timedelta) -> timedelta:

@@ -7,11 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Integer, Select, Uuid, bindparam, delete, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    Uuid,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from chassis.errors import NotFound
 from chassis.sql import columns, compiled, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
+from chassis.vocabulary import RegistryStatus
 from hospital_svc.domain.agency_preferences import AgencyPreference, Shown
 from hospital_svc.domain.offers import Preference
 from hospital_svc.domain.refusals import PreferenceExists
@@ -53,7 +67,15 @@ LIST = compiled(
     into=_shown,
 )
 ACTIVE = compiled(
-    select(table.c.preference_order, table.c.agency_id).where(_own, table.c.is_active),
+    select(
+        table.c.preference_order,
+        table.c.agency_id,
+        func.coalesce(agency_directory.c.registry_status == RegistryStatus.ACTIVE, false()).label(
+            "can_bid"
+        ),
+    )
+    .outerjoin(agency_directory, agency_directory.c.agency_id == table.c.agency_id)
+    .where(_own, table.c.is_active),
     into=Preference,
 )
 ADD = compiled(insert(table).values({column.key: bindparam(column.key) for column in table.c}))

@@ -14,11 +14,15 @@ from hospital_svc.domain.offers import WINDOWS, Plan, Preference, plan
 from tests.support.hospital_values import NOON
 
 FAR = NOON + timedelta(days=1)
-A, B, C = (UUID(int=each) for each in (1, 2, 3))
+A, B, C, D, E = (UUID(int=each) for each in range(1, 6))
+AWAY = {D, E}  # suspended, or known to nobody
 
 
 def planned(mode: OfferMode, *orders: tuple[int, UUID], priority: Priority = Priority.HIGH) -> Plan:
-    preferences = [Preference(preference_order=order, agency_id=id) for order, id in orders]
+    preferences = [
+        Preference(preference_order=order, agency_id=id, can_bid=id not in AWAY)
+        for order, id in orders
+    ]
     return plan(mode, priority, preferences, latest_pickup_at=FAR, at=NOON)
 
 
@@ -32,6 +36,19 @@ def test_equal_orders_share_a_wave() -> None:
     found = planned(OfferMode.CASCADE, (2, C), (1, B), (1, A))
     assert waits(found) == [(A, 0, 0), (B, 0, 0), (C, 1, 120)]
     assert found.broadcast_at == NOON + timedelta(seconds=240)
+
+
+def test_nobody_waits_for_who_cannot_bid() -> None:
+    found = planned(OfferMode.CASCADE, (1, D), (2, A), (3, E), (4, B), (4, D), (5, E))
+    first, second = [(D, 0, 0), (A, 0, 0)], [(E, 1, 120), (B, 1, 120), (D, 1, 120)]
+    assert waits(found) == [*first, *second, (E, 2, 240)]
+    assert found.broadcast_at == NOON + timedelta(seconds=240)
+
+
+def test_where_nobody_preferred_can_bid_everybody_is_asked_at_once() -> None:
+    found = planned(OfferMode.CASCADE, (1, D), (2, E))
+    assert waits(found) == [(D, 0, 0), (E, 0, 0)]
+    assert found.broadcast_at == NOON
 
 
 def test_preferred_agencies_alone_see_a_preferred_trip() -> None:
@@ -62,7 +79,9 @@ def test_waves_are_as_far_apart_as_the_priority_says(priority: str, seconds: int
 def test_all_waves_open_in_the_first_half(
     mode: OfferMode, priority: Priority, orders: list[tuple[int, UUID]], minutes: int
 ) -> None:
-    preferences = [Preference(preference_order=order, agency_id=id) for order, id in orders]
+    preferences = [
+        Preference(preference_order=order, agency_id=id, can_bid=True) for order, id in orders
+    ]
     latest = NOON + timedelta(minutes=minutes)
     found = plan(mode, priority, preferences, latest_pickup_at=latest, at=NOON)
     window = min(WINDOWS[priority], timedelta(minutes=minutes))
