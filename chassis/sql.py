@@ -14,7 +14,7 @@ from enum import EnumType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_type_hints, overload
 
 from psycopg.rows import AsyncRowFactory, args_row, dict_row
-from sqlalchemy import BindParameter, ColumnElement, Table, and_, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Table, and_, bindparam, func
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.selectable import ReturnsRows
 
@@ -85,6 +85,11 @@ def name_of(text: str) -> str:
 def same_key(table: Table) -> ColumnElement[bool]:
     """Match the whole primary key, tenant first: no query forgets whose row it wants."""
     return and_(*(column == bindparam(column.key) for column in table.primary_key))
+
+
+def if_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Compare a column that is never null with a parameter; None lets every row pass."""
+    return column == func.coalesce(bindparam(name, type_=column.type), column)
 
 
 def other_columns(table: Table) -> dict[str, BindParameter[Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
@@ -26,6 +28,21 @@ def number(wrapper: Any, member: StrEnum | None) -> Any:
 def member(kind: type[Member], wrapper: Any, given: int) -> Member:
     """Return the member that ``given`` stands for; raises ValueError for 0 and unknown numbers."""
     return kind(wrapper.Name(given).removeprefix(_prefix(wrapper)))
+
+
+def names_of(kind: type[Member], wrapper: Any, given: Sequence[int]) -> list[str]:
+    """Return the names that ``given`` numbers stand for."""
+    return [str(member(kind, wrapper, each)) for each in given]
+
+
+def any_of(kind: type[Member], wrapper: Any, given: Sequence[int]) -> list[str]:
+    """Return the names that a filter lets pass: all, when it names none."""
+    return names_of(kind, wrapper, given) or [str(each) for each in kind]
+
+
+def optional(given: Message, name: str) -> Any:
+    """Return the value of a field that has presence; None where nobody set it."""
+    return getattr(given, name) if given.HasField(name) else None
 
 
 @cache

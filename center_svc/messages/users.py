@@ -12,7 +12,7 @@ from medport.common.v1 import access_pb2
 from center_svc.domain.users import Filter, Permission, Role, User
 from chassis.account_rows import Login, login_name
 from chassis.clock import timestamp
-from chassis.wire import member, number
+from chassis.wire import member, number, optional
 
 ALL_FIELDS = frozenset(pb.CenterUser.DESCRIPTOR.fields_by_name)
 
@@ -59,6 +59,6 @@ def wanted(given: pb.CenterUserFilter) -> Filter:
     roles = [member(Role, pb.CenterUserRole, each) for each in given.roles]
     return Filter(
         roles=roles or list(Role),
-        is_active=given.is_active if given.HasField("is_active") else None,
+        is_active=optional(given, "is_active"),
         email_prefix=given.email_prefix.lower(),
     )

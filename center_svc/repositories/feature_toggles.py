@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from center_svc.domain.feature_toggles import FeatureToggle
 from center_svc.tables import feature_toggle as table
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, if_given, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 
 _NAMED = table.c.feature_name == bindparam("feature_name")
@@ -26,7 +26,11 @@ ENSURE = compiled(insert(table).on_conflict_do_nothing())
 SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)))
 LIST = compiled(
     select(table)
-    .where(table.c.feature_name > bindparam("after"), _KNOWN)
+    .where(
+        table.c.feature_name > bindparam("after"),
+        _KNOWN,
+        if_given(table.c.is_enabled, "is_enabled"),
+    )
     .order_by(table.c.feature_name)
     .limit(bindparam("limit")),
     into=FeatureToggle,
@@ -70,8 +74,10 @@ async def save(uow: UnitOfWork, toggle: FeatureToggle) -> None:
     await uow.execute(SAVE, **_stored(toggle))
 
 
-async def list_by_name(rows: Rows, after: str, limit: int) -> list[FeatureToggle]:
-    return await rows.all(LIST, after=after, limit=limit)
+async def list_by_name(
+    rows: Rows, after: str, limit: int, *, is_enabled: bool | None = None
+) -> list[FeatureToggle]:
+    return await rows.all(LIST, after=after, limit=limit, is_enabled=is_enabled)
 
 
 async def list_named(rows: Rows, names: Collection[str]) -> dict[str, FeatureToggle]:

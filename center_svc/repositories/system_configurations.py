@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, and_, bindparam, select, update
+from sqlalchemy import ARRAY, BigInteger, Text, and_, any_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from center_svc.domain.system_configurations import ConfigurationVersion, SystemConfiguration
 from center_svc.tables import system_configuration as table
 from center_svc.tables import system_configuration_version as version
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, if_given, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 
+_CATEGORIES = bindparam("categories", type_=ARRAY(Text))
 _BY_KEY = table.c.key == bindparam("key")
 GET = compiled(select(table).where(_BY_KEY), into=SystemConfiguration)
 EACH = compiled(select(table), into=SystemConfiguration)
@@ -26,7 +27,11 @@ SAVE = compiled(update(table).where(same_key(table)).values(other_columns(table)
 KEEP = compiled(insert(version))
 LIST = compiled(
     select(table)
-    .where(table.c.key > bindparam("after"))
+    .where(
+        table.c.key > bindparam("after"),
+        or_(func.cardinality(_CATEGORIES) == 0, table.c.category == any_(_CATEGORIES)),
+        if_given(table.c.is_active, "is_active"),
+    )
     .order_by(table.c.key)
     .limit(bindparam("limit")),
     into=SystemConfiguration,
@@ -86,8 +91,12 @@ async def save(uow: UnitOfWork, changed: SystemConfiguration) -> None:
     )
 
 
-async def list_by_key(rows: Rows, after: str, limit: int) -> list[SystemConfiguration]:
-    return await rows.all(LIST, after=after, limit=limit)
+async def list_by_key(
+    rows: Rows, after: str, limit: int, *, categories: Sequence[str], is_active: bool | None
+) -> list[SystemConfiguration]:
+    """Return values by key, those of any of the categories; without one, of all."""
+    wanted = {"categories": list(categories), "is_active": is_active}
+    return await rows.all(LIST, **wanted, after=after, limit=limit)
 
 
 async def list_versions(

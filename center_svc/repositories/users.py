@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     Text,
     and_,
     any_,
@@ -26,7 +25,7 @@ from chassis import ids
 from chassis.account_rows import Login, login_name
 from chassis.errors import NotFound
 from chassis.session_rows import RevokeReason
-from chassis.sql import columns, compiled, same_key
+from chassis.sql import columns, compiled, if_given, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 
 FIRST = UUID(int=0)  # no id lies before it
@@ -46,7 +45,6 @@ _READ = select(
     *(each for each in table.c if each.key != "password_hash"),
     table.c.password_hash.is_not(None).label("has_password"),
 )
-_ACTIVE = bindparam("is_active", type_=Boolean)
 
 ADD = compiled(insert(table).values({name: bindparam(name) for name in _ADDED}))
 SAVE = compiled(
@@ -71,7 +69,7 @@ LIST = compiled(
     _READ.where(
         table.c.id > bindparam("after"),
         table.c.role == any_(bindparam("roles", type_=ARRAY(Text))),
-        table.c.is_active == func.coalesce(_ACTIVE, table.c.is_active),
+        if_given(table.c.is_active, "is_active"),
         func.starts_with(table.c.email, bindparam("email_prefix", type_=Text)),
     )
     .order_by(table.c.id)

@@ -22,6 +22,7 @@ from chassis.interceptors.guards import Context
 from chassis.paging import MOST, Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.watching import Watching
+from chassis.wire import optional
 
 NOUN = "feature_toggle"
 ALL = FieldMask(paths=[EVERYTHING])
@@ -45,9 +46,11 @@ class FeatureToggleServicer(rpc.FeatureToggleServiceServicer):
     async def ListFeatureToggles(
         self, request: pb.ListFeatureTogglesRequest, context: object
     ) -> pb.ListFeatureTogglesResponse:
-        page = self._paging.page(request)
+        page, rows = self._paging.page(request), self._database.read(None)
         after = page.after[0] if page.after else ""
-        found = await feature_toggles.list_by_name(self._database.read(None), after, page.fetch)
+        found = await feature_toggles.list_by_name(
+            rows, after, page.fetch, is_enabled=optional(request.filter, "is_enabled")
+        )
         shown, next_page_token = page.cut(found, lambda each: [each.feature_name])
         return pb.ListFeatureTogglesResponse(
             feature_toggles=map(words.feature_toggle, shown), next_page_token=next_page_token

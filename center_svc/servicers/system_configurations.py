@@ -17,6 +17,7 @@ from chassis import auth, ids
 from chassis.clock import Clock
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.wire import optional
 
 NEWEST = 2**63 - 1  # no version lies behind it
 
@@ -36,10 +37,14 @@ class ConfigurationServicer(rpc.ConfigurationServiceServicer):
     async def ListConfigurations(
         self, request: pb.ListConfigurationsRequest, context: object
     ) -> pb.ListConfigurationsResponse:
-        page = self._paging.page(request)
-        after = page.after[0] if page.after else ""
-        rows = self._database.read(None)
-        found = await system_configurations.list_by_key(rows, after, page.fetch)
+        page, rows, given = self._paging.page(request), self._database.read(None), request.filter
+        found = await system_configurations.list_by_key(
+            rows,
+            page.after[0] if page.after else "",
+            page.fetch,
+            categories=given.categories,
+            is_active=optional(given, "is_active"),
+        )
         shown, next_page_token = page.cut(found, lambda each: [each.key])
         return pb.ListConfigurationsResponse(
             configurations=map(system_configuration, shown), next_page_token=next_page_token

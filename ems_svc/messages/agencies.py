@@ -12,7 +12,7 @@ from medport.ems.v1 import agencies_pb2 as pb
 
 from chassis.clock import instant, timestamp
 from chassis.vocabulary import Capability, RegistryStatus, TransportLevel
-from chassis.wire import money, number, place
+from chassis.wire import money, names_of, number, place
 from ems_svc.domain.agencies import Agency
 from ems_svc.domain.rates import AgencyRate
 from ems_svc.domain.service_areas import ServiceArea
@@ -65,8 +65,8 @@ def values(given: pb.EmsAgency) -> dict[str, Any]:
         "latitude": given.location.latitude,
         "longitude": given.location.longitude,
         "operating_hours": [_hours(hours) for hours in given.operating_hours],
-        "levels": words.names_of(TransportLevel, vocabulary_pb2.TransportLevel, given.levels),
-        "capabilities": words.names_of(Capability, vocabulary_pb2.Capability, given.capabilities),
+        "levels": names_of(TransportLevel, vocabulary_pb2.TransportLevel, given.levels),
+        "capabilities": names_of(Capability, vocabulary_pb2.Capability, given.capabilities),
     }
 
 

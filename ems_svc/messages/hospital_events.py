@@ -20,7 +20,7 @@ from chassis.vocabulary import (
     Priority,
     WeightBand,
 )
-from chassis.wire import member
+from chassis.wire import member, names_of
 from ems_svc.domain.awards import Award
 from ems_svc.domain.facilities import Facility
 from ems_svc.domain.offered_trips import Need, OfferedTrip, OfferState
@@ -77,7 +77,7 @@ def need(given: transport_requests_pb2.TripNeed) -> Need:
     return Need(
         transport_level=words.level_of(given.transport_level),
         priority=member(Priority, vocabulary_pb2.Priority, given.priority),
-        required_capabilities=words.names_of(
+        required_capabilities=names_of(
             Capability, vocabulary_pb2.Capability, given.required_capabilities
         ),
         age_band=member(AgeBand, vocabulary_pb2.AgeBand, given.age_band),
@@ -117,9 +117,7 @@ def facility(event: facilities_pb2.FacilityChanged) -> Facility:
         zip_code=given.zip_code,
         latitude=given.location.latitude,
         longitude=given.location.longitude,
-        capabilities=words.names_of(
-            CareCapability, vocabulary_pb2.CareCapability, given.capabilities
-        ),
+        capabilities=names_of(CareCapability, vocabulary_pb2.CareCapability, given.capabilities),
         is_active=given.is_active,
         facility_version=given.facility_version,
     )

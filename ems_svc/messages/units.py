@@ -12,7 +12,7 @@ from medport.ems.v1 import units_pb2 as pb
 
 from chassis.clock import instant, timestamp
 from chassis.vocabulary import Capability, TransportLevel, UnitStatus, UnitType
-from chassis.wire import member, number, place
+from chassis.wire import member, names_of, number, place
 from ems_svc.domain.distances import Place
 from ems_svc.domain.unit_availability import UnitAvailability
 from ems_svc.domain.unit_locations import PastLocation, Taken, UnitLocation, is_stale
@@ -58,7 +58,7 @@ def values(given: pb.Unit) -> dict[str, Any]:
         "unit_number": given.unit_number,
         "type": member(UnitType, vocabulary_pb2.UnitType, given.type),
         "crew_level": words.level_of(given.crew_level),
-        "capabilities": words.names_of(Capability, vocabulary_pb2.Capability, given.capabilities),
+        "capabilities": names_of(Capability, vocabulary_pb2.Capability, given.capabilities),
         "shift_start_at": (
             instant(given.shift_start_time) if given.HasField("shift_start_time") else None
         ),
@@ -97,10 +97,8 @@ def wanted(request: pb.ListNearbyUnitsRequest) -> Wanted:
         place=Place(request.location.latitude, request.location.longitude),
         radius_miles=request.radius_miles,
         level=words.level_of(level) if level else TransportLevel.OTHER,
-        capabilities=words.names_of(
-            Capability, vocabulary_pb2.Capability, given.required_capabilities
-        ),
-        statuses=words.names_of(UnitStatus, vocabulary_pb2.UnitStatus, given.statuses),
+        capabilities=names_of(Capability, vocabulary_pb2.Capability, given.required_capabilities),
+        statuses=names_of(UnitStatus, vocabulary_pb2.UnitStatus, given.statuses),
     )
 
 

@@ -11,7 +11,7 @@ from medport.ems.v1 import users_pb2 as pb
 
 from chassis.account_rows import Login, login_name
 from chassis.clock import timestamp
-from chassis.wire import member, number
+from chassis.wire import member, number, optional
 from ems_svc.domain.users import Filter, User, UserRole
 
 ALL_FIELDS = frozenset(pb.EmsAgencyUser.DESCRIPTOR.fields_by_name)
@@ -65,6 +65,6 @@ def wanted(given: pb.EmsAgencyUserFilter) -> Filter:
     roles = [member(UserRole, pb.EmsAgencyUserRole, each) for each in given.roles]
     return Filter(
         roles=roles or list(UserRole),
-        is_active=given.is_active if given.HasField("is_active") else None,
+        is_active=optional(given, "is_active"),
         email_prefix=given.email_prefix.lower(),
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from google.type.interval_pb2 import Interval
@@ -13,7 +12,7 @@ from medport.common.v1 import vocabulary_pb2 as words
 from chassis.clock import instant
 from chassis.errors import EtagMismatch
 from chassis.vocabulary import BidStatus, JobStatus, TransportLevel, UnitStatus
-from chassis.wire import Member, member
+from chassis.wire import member
 
 
 def level(given: TransportLevel) -> words.TransportLevel.ValueType:
@@ -42,16 +41,6 @@ def unit_status(given: UnitStatus) -> words.UnitStatus.ValueType:
 
 def level_of(given: int) -> TransportLevel:
     return member(TransportLevel, words.TransportLevel, given)
-
-
-def names_of(kind: type[Member], wrapper: Any, given: Sequence[int]) -> list[str]:  # noqa: ANN401 - generated
-    """Return the names that ``given`` numbers stand for."""
-    return [str(member(kind, wrapper, each)) for each in given]
-
-
-def any_of(kind: type[Member], wrapper: Any, given: Sequence[int]) -> list[str]:  # noqa: ANN401 - generated
-    """Return the names that a filter lets pass: all, when it names none."""
-    return names_of(kind, wrapper, given) or [str(each) for each in kind]
 
 
 def etag(row_version: int) -> str:

@@ -10,7 +10,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, if_given, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from ems_svc.domain.service_areas import PrimaryAreaExists, ServiceArea
 from ems_svc.tables import service_area as table
@@ -27,7 +27,12 @@ ACTIVE = compiled(
 )
 LIST = compiled(
     select(table)
-    .where(_of_agency, table.c.id > bindparam("after"))
+    .where(
+        _of_agency,
+        table.c.id > bindparam("after"),
+        if_given(table.c.is_active, "is_active"),
+        if_given(table.c.is_primary, "is_primary"),
+    )
     .order_by(table.c.id)
     .limit(bindparam("limit")),
     into=ServiceArea,
@@ -66,8 +71,17 @@ async def active(rows: Rows, agency_id: UUID) -> list[ServiceArea]:
     return await rows.all(ACTIVE, agency_id=agency_id)
 
 
-async def list_by_id(rows: Rows, agency_id: UUID, after: UUID, limit: int) -> list[ServiceArea]:
-    return await rows.all(LIST, agency_id=agency_id, after=after, limit=limit)
+async def list_by_id(
+    rows: Rows,
+    agency_id: UUID,
+    after: UUID,
+    limit: int,
+    *,
+    is_active: bool | None,
+    is_primary: bool | None,
+) -> list[ServiceArea]:
+    wanted = {"agency_id": agency_id, "is_active": is_active, "is_primary": is_primary}
+    return await rows.all(LIST, **wanted, after=after, limit=limit)
 
 
 def _found(area: ServiceArea | None, id: UUID) -> ServiceArea:

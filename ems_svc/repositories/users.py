@@ -9,7 +9,6 @@ from uuid import UUID
 from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     Text,
     and_,
     any_,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 
 from chassis.errors import InvalidArgument, NotFound
-from chassis.sql import columns, compiled, same_key
+from chassis.sql import columns, compiled, if_given, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from ems_svc.domain.users import Filter, User, UserRole
 from ems_svc.tables import ems_agency_user as table
@@ -46,7 +45,6 @@ _READ = select(
     table.c.password_hash.is_not(None).label("has_password"),
 )
 _MINE = table.c.agency_id == bindparam("agency_id")
-_ACTIVE = bindparam("is_active", type_=Boolean)
 
 ADD = compiled(insert(table).values({name: bindparam(name) for name in _ADDED}))
 SAVE = compiled(
@@ -70,7 +68,7 @@ LIST = compiled(
         _MINE,
         table.c.id > bindparam("after"),
         table.c.role == any_(bindparam("roles", type_=ARRAY(Text))),
-        table.c.is_active == func.coalesce(_ACTIVE, table.c.is_active),
+        if_given(table.c.is_active, "is_active"),
         func.starts_with(table.c.email, bindparam("email_prefix", type_=Text)),
     )
     .order_by(table.c.id)

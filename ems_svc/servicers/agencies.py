@@ -14,7 +14,7 @@ from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, Rows
 from chassis.vocabulary import RegistryStatus, TransportLevel
-from chassis.wire import amount
+from chassis.wire import amount, any_of
 from ems_svc.domain import rates as rules
 from ems_svc.domain.agencies import Agency
 from ems_svc.messages import agencies as messages
@@ -43,9 +43,7 @@ class AgencyServicer(rpc.AgencyServiceServicer):
         self, request: pb.ListAgenciesRequest, context: object
     ) -> pb.ListAgenciesResponse:
         page = self._paging.page(request)
-        statuses = words.any_of(
-            RegistryStatus, vocabulary_pb2.RegistryStatus, request.filter.statuses
-        )
+        statuses = any_of(RegistryStatus, vocabulary_pb2.RegistryStatus, request.filter.statuses)
         after = (page.after[0], UUID(page.after[1])) if page.after else FIRST
         rows = self._database.read(None)
         only = None if "ANY_TENANT" in auth.scopes() else auth.caller().tenant_id

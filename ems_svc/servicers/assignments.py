@@ -15,7 +15,7 @@ from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus, JobStatus
 from chassis.watching import Watching
-from chassis.wire import member
+from chassis.wire import any_of, member
 from ems_svc.domain import awards as rules
 from ems_svc.domain.assignments import Assignment
 from ems_svc.domain.events import TripDropped, UnitStatusChanged
@@ -69,7 +69,7 @@ class AssignmentServicer(rpc.AssignmentServiceServicer):
         found = await assignments.list_newest(
             rows,
             agency_id,
-            statuses=words.any_of(JobStatus, vocabulary_pb2.JobStatus, given.statuses),
+            statuses=any_of(JobStatus, vocabulary_pb2.JobStatus, given.statuses),
             transport_request_id=words.optional_id(given.transport_request_id),
             unit_id=asked if own is None else own if asked in (None, own) else NO_UNIT,
             before=UUID(page.after[0]) if page.after else transport_bids.NEWEST,

@@ -20,6 +20,7 @@ from chassis.paging import Paging
 from chassis.sqlstates import is_passing
 from chassis.unit_of_work import Database, Rows
 from chassis.vocabulary import Priority, TransportLevel
+from chassis.wire import any_of, names_of
 from ems_svc.domain.available_trips import (
     AvailableTrip,
     AvailableTripState,
@@ -27,7 +28,6 @@ from ems_svc.domain.available_trips import (
 )
 from ems_svc.messages import available_trips as messages
 from ems_svc.messages import watch_frames as frames
-from ems_svc.messages import words
 from ems_svc.repositories import agency_rates, available_trips, facility_directory
 
 LOOK_SECONDS = 0.5
@@ -60,7 +60,7 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
     ) -> pb.ListAvailableTripsResponse:
         agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
         rows, given = self._database.read(agency_id), request.filter
-        states = words.names_of(AvailableTripState, pb.AvailableTripState, given.states)
+        states = names_of(AvailableTripState, pb.AvailableTripState, given.states)
         states = states or [AvailableTripState.OPEN]
         if given.priorities:  # what is gone hides its own, so that no filter may tell it
             states = [each for each in states if each != AvailableTripState.UNAVAILABLE]
@@ -69,8 +69,8 @@ class AvailableTripServicer(rpc.AvailableTripServiceServicer):
             agency_id,
             at=self._clock(),
             states=states,
-            levels=words.any_of(TransportLevel, vocabulary_pb2.TransportLevel, given.levels),
-            priorities=words.any_of(Priority, vocabulary_pb2.Priority, given.priorities),
+            levels=any_of(TransportLevel, vocabulary_pb2.TransportLevel, given.levels),
+            priorities=any_of(Priority, vocabulary_pb2.Priority, given.priorities),
             before=_place(page.after) if page.after else TOP,
             limit=page.fetch,
         )

@@ -15,6 +15,7 @@ from chassis.errors import EtagMismatch
 from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.wire import any_of
 from ems_svc.domain import routes as rules
 from ems_svc.domain.routes import Route, RouteStatus, RouteType
 from ems_svc.messages import masks, words
@@ -43,8 +44,8 @@ class RouteServicer(rpc.RouteServiceServicer):
         found = await routes.list_newest(
             self._database.read(agency_id),
             agency_id,
-            statuses=words.any_of(RouteStatus, pb.RouteStatus, request.filter.statuses),
-            route_types=words.any_of(RouteType, pb.RouteType, request.filter.route_types),
+            statuses=any_of(RouteStatus, pb.RouteStatus, request.filter.statuses),
+            route_types=any_of(RouteType, pb.RouteType, request.filter.route_types),
             before=UUID(page.after[0]) if page.after else NEWEST,
             limit=page.fetch,
         )

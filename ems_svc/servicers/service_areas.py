@@ -14,6 +14,7 @@ from chassis.clock import Clock
 from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.wire import optional
 from ems_svc.domain.distances import Place
 from ems_svc.domain.service_areas import ServiceArea
 from ems_svc.messages import masks, words
@@ -72,7 +73,14 @@ class ServiceAreaServicer(rpc.ServiceAreaServiceServicer):
         agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
         after = UUID(page.after[0]) if page.after else FIRST
         rows = self._database.read(agency_id)
-        found = await service_areas.list_by_id(rows, agency_id, after, page.fetch)
+        found = await service_areas.list_by_id(
+            rows,
+            agency_id,
+            after,
+            page.fetch,
+            is_active=optional(request.filter, "is_active"),
+            is_primary=optional(request.filter, "is_primary"),
+        )
         shown, token = page.cut(found, lambda area: (area.id,))
         return pb.ListServiceAreasResponse(
             service_areas=[messages.area(area) for area in shown], next_page_token=token

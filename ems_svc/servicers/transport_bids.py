@@ -19,6 +19,7 @@ from chassis.rates import Rate, Rates
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import BidStatus
 from chassis.watching import Watching
+from chassis.wire import any_of
 from ems_svc.domain import awards
 from ems_svc.domain import transport_bids as rules
 from ems_svc.domain.events import BidClosed, BidRevised, BidSubmitted
@@ -59,7 +60,7 @@ class BidServicer(rpc.BidServiceServicer):
         found = await transport_bids.list_newest(
             rows,
             agency_id,
-            statuses=words.any_of(BidStatus, vocabulary_pb2.BidStatus, request.filter.statuses),
+            statuses=any_of(BidStatus, vocabulary_pb2.BidStatus, request.filter.statuses),
             transport_request_id=words.optional_id(request.filter.transport_request_id),
             before=UUID(page.after[0]) if page.after else transport_bids.NEWEST,
             limit=page.fetch,

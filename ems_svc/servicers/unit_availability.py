@@ -15,6 +15,7 @@ from chassis.field_masks import masked
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
 from chassis.vocabulary import UnitStatus
+from chassis.wire import any_of
 from ems_svc.domain import unit_availability as rules
 from ems_svc.domain.unit_availability import UnitAvailability
 from ems_svc.messages import masks, words
@@ -56,7 +57,7 @@ class UnitAvailabilityServicer(rpc.UnitAvailabilityServiceServicer):
             rows,
             agency_id,
             unit_id=asked if own is None else own if asked in (None, own) else NO_UNIT,
-            statuses=words.any_of(UnitStatus, vocabulary_pb2.UnitStatus, given.statuses),
+            statuses=any_of(UnitStatus, vocabulary_pb2.UnitStatus, given.statuses),
             since_at=since_at,
             until_at=until_at,
             before=_place(page.after) if page.after else LAST,

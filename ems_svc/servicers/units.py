@@ -19,7 +19,7 @@ from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.vocabulary import UnitStatus
 from chassis.watching import Watching
-from chassis.wire import member
+from chassis.wire import any_of, member
 from ems_svc.domain import units as rules
 from ems_svc.domain.distances import by_road, driving
 from ems_svc.domain.unit_locations import Taken
@@ -67,7 +67,7 @@ class UnitServicer(rpc.UnitServiceServicer):
     ) -> pb.ListUnitsResponse:
         agency_id, page = auth.tenant(request.agency_id), self._paging.page(request)
         rows, now = self._database.read(agency_id), self._clock()
-        statuses = words.any_of(UnitStatus, vocabulary_pb2.UnitStatus, request.filter.statuses)
+        statuses = any_of(UnitStatus, vocabulary_pb2.UnitStatus, request.filter.statuses)
         found = await units.list_by_id(
             rows,
             agency_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,3 +23,15 @@ class DirectoryAgency:
     registry_status: RegistryStatus
     registry_version: int
     agency_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which agencies to list: of any of the standings, any of the levels, all of the equipment.
+
+    No levels let every agency pass, also one that has not named any yet.
+    """
+
+    registry_statuses: Sequence[str]
+    levels: Sequence[str]
+    capabilities: Sequence[str]

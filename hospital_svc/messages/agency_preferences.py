@@ -12,8 +12,8 @@ from medport.hospital.v1 import agency_preferences_pb2 as pb
 
 from chassis.clock import timestamp
 from chassis.vocabulary import Capability, RegistryStatus, TransportLevel
-from chassis.wire import member, number, place
-from hospital_svc.domain.agency_directory import DirectoryAgency
+from chassis.wire import any_of, member, names_of, number, place
+from hospital_svc.domain.agency_directory import DirectoryAgency, Filter
 from hospital_svc.domain.agency_preferences import AgencyPreference, Shown
 
 
@@ -46,6 +46,14 @@ def columns(given: pb.HospitalAgencyPreference, named: Collection[str]) -> dict[
 def added(given: pb.HospitalAgencyPreference, **known: Any) -> AgencyPreference:  # noqa: ANN401 - columns
     every = columns(given, {"is_active", "preference_order", "notes"})
     return AgencyPreference(agency_id=UUID(given.agency_id), row_version=1, **every, **known)
+
+
+def wanted(given: pb.DirectoryAgencyFilter) -> Filter:
+    return Filter(
+        registry_statuses=any_of(RegistryStatus, words.RegistryStatus, given.registry_statuses),
+        levels=names_of(TransportLevel, words.TransportLevel, given.levels),
+        capabilities=names_of(Capability, words.Capability, given.required_capabilities),
+    )
 
 
 def directory_agency(of: DirectoryAgency) -> pb.DirectoryAgency:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from medport.hospital.v1 import facilities_pb2 as pb
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.vocabulary import CareCapability, FacilityType
-from chassis.wire import member, number, place
+from chassis.wire import member, names_of, number, place
 from hospital_svc.domain.facilities import Facility, Filter
 from hospital_svc.domain.facility_directory import DirectoryFacility
 
@@ -77,8 +77,8 @@ def added(given: pb.HospitalFacility, *, hospital_id: UUID, id: UUID, at: dateti
     )
 
 
-def _care(given: Collection[Any]) -> list[str]:
-    return [str(member(CareCapability, words.CareCapability, each)) for each in given]
+def _care(given: Sequence[int]) -> list[str]:
+    return names_of(CareCapability, words.CareCapability, given)
 
 
 def _period(given: pb.OpeningPeriod) -> dict[str, int]:

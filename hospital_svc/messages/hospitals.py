@@ -16,7 +16,7 @@ from medport.hospital.v1 import hospitals_pb2 as pb
 from chassis.clock import timestamp
 from chassis.outbox import Announcement
 from chassis.vocabulary import RegistryStatus
-from chassis.wire import number
+from chassis.wire import any_of, number
 from hospital_svc.domain.hospitals import Hospital
 
 USUAL_TIME_ZONE = "America/New_York"
@@ -34,6 +34,11 @@ def hospital(of: Hospital) -> pb.Hospital:
         update_time=timestamp(of.updated_at),
         etag=str(of.row_version),
     )
+
+
+def wanted(given: pb.HospitalFilter) -> list[str]:
+    """Return the standings that a filter lets pass."""
+    return any_of(RegistryStatus, words.RegistryStatus, given.statuses)
 
 
 def columns(given: pb.Hospital, named: Collection[str]) -> dict[str, Any]:

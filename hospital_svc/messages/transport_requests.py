@@ -20,7 +20,7 @@ from chassis.vocabulary import (
     TripStatus,
     WeightBand,
 )
-from chassis.wire import member, number, place
+from chassis.wire import member, names_of, number, place
 from hospital_svc.domain.transport_requests import Filter, TransportRequest
 from hospital_svc.domain.trip_history import TripHistory
 from hospital_svc.domain.trip_tracking import Fix
@@ -155,7 +155,7 @@ def _or(default: Any, wrapper: Any, given: int) -> Any:  # noqa: ANN401 - an enu
 
 
 def _needed(given: pb.TransportRequest) -> list[str]:
-    return [str(member(Capability, words.Capability, each)) for each in given.required_capabilities]
+    return names_of(Capability, words.Capability, given.required_capabilities)
 
 
 def wanted(given: pb.TransportRequestFilter) -> Filter:
@@ -172,7 +172,7 @@ def wanted(given: pb.TransportRequestFilter) -> Filter:
 
 def inbound(given: pb.InboundTransportRequestFilter) -> tuple[list[str], UUID | None]:
     """Read a filter of inbound trips: statuses, and the facility where they end."""
-    statuses = [str(member(TripStatus, words.TripStatus, each)) for each in given.statuses]
+    statuses = names_of(TripStatus, words.TripStatus, given.statuses)
     facility = given.destination_facility_id
     return statuses, UUID(facility) if facility else None
 

@@ -10,7 +10,7 @@ from medport.hospital.v1 import users_pb2 as pb
 
 from chassis.account_rows import Login, login_name
 from chassis.clock import timestamp
-from chassis.wire import member, number
+from chassis.wire import member, number, optional
 from hospital_svc.domain.users import Filter, User, UserRole
 
 ALL_FIELDS = frozenset(pb.HospitalUser.DESCRIPTOR.fields_by_name)
@@ -59,6 +59,6 @@ def wanted(given: pb.HospitalUserFilter) -> Filter:
     roles = [member(UserRole, pb.HospitalUserRole, each) for each in given.roles]
     return Filter(
         roles=roles or list(UserRole),
-        is_active=given.is_active if given.HasField("is_active") else None,
+        is_active=optional(given, "is_active"),
         email_prefix=given.email_prefix.lower(),
     )

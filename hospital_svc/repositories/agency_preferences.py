@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, other_columns, same_key
+from chassis.sql import columns, compiled, if_given, other_columns, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from chassis.vocabulary import RegistryStatus
 from hospital_svc.domain.agency_preferences import AgencyPreference, Shown
@@ -60,6 +60,7 @@ LIST = compiled(
     _select()
     .where(
         _own,
+        if_given(table.c.is_active, "is_active"),
         or_(_after_order.is_(None), tuple_(table.c.preference_order, table.c.id) > _after),
     )
     .order_by(table.c.preference_order, table.c.id)
@@ -119,11 +120,17 @@ async def show_all(rows: Rows, hospital_id: UUID) -> list[Shown]:
 
 
 async def list_in_order(
-    rows: Rows, hospital_id: UUID, *, after: Sequence[str] | None, fetch: int
+    rows: Rows,
+    hospital_id: UUID,
+    *,
+    is_active: bool | None,
+    after: Sequence[str] | None,
+    fetch: int,
 ) -> list[Shown]:
     order, id = after or (None, None)
     key = {"after_order": order and int(order), "after_id": id and UUID(id)}
-    return await rows.all(LIST, hospital_id=hospital_id, **key, fetch=fetch)
+    wanted = {"hospital_id": hospital_id, "is_active": is_active}
+    return await rows.all(LIST, **wanted, **key, fetch=fetch)
 
 
 async def list_active(rows: Rows, hospital_id: UUID) -> list[Preference]:

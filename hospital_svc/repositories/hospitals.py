@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, or_, select, update
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.errors import NotFound
@@ -21,7 +21,10 @@ GET = compiled(select(table).where(same_key(table)), into=Hospital)
 LOCK = compiled(select(table).where(same_key(table)).with_for_update(), into=Hospital)
 LIST = compiled(
     select(table)
-    .where(or_(_after.is_(None), table.c.hospital_id > _after))
+    .where(
+        table.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
+        or_(_after.is_(None), table.c.hospital_id > _after),
+    )
     .order_by(table.c.hospital_id)
     .limit(bindparam("fetch")),
     into=Hospital,
@@ -64,8 +67,11 @@ async def lock(uow: UnitOfWork, id: UUID) -> Hospital:
     return hospital
 
 
-async def list_by_id(rows: Rows, *, after: Sequence[str] | None, fetch: int) -> list[Hospital]:
-    return await rows.all(LIST, after=UUID(after[0]) if after else None, fetch=fetch)
+async def list_by_id(
+    rows: Rows, statuses: Sequence[str], *, after: Sequence[str] | None, fetch: int
+) -> list[Hospital]:
+    key = UUID(after[0]) if after else None
+    return await rows.all(LIST, statuses=list(statuses), after=key, fetch=fetch)
 
 
 def each(uow: UnitOfWork) -> AsyncGenerator[Hospital, None]:

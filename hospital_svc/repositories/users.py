@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     Text,
     and_,
     any_,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 )
 
 from chassis.errors import NotFound
-from chassis.sql import columns, compiled, same_key
+from chassis.sql import columns, compiled, if_given, same_key
 from chassis.unit_of_work import Rows, UnitOfWork
 from hospital_svc.domain.users import Filter, User, UserRole
 from hospital_svc.tables import hospital
@@ -43,7 +42,6 @@ _READ = select(
     table.c.password_hash.is_not(None).label("has_password"),
 ).join(hospital, hospital.c.hospital_id == table.c.hospital_id)
 _MINE = table.c.hospital_id == bindparam("hospital_id")
-_ACTIVE = bindparam("is_active", type_=Boolean)
 
 ADD = compiled(insert(table).values({name: bindparam(name) for name in _ADDED}))
 SAVE = compiled(
@@ -73,7 +71,7 @@ LIST = compiled(
         _MINE,
         table.c.id > bindparam("after"),
         table.c.role == any_(bindparam("roles", type_=ARRAY(Text))),
-        table.c.is_active == func.coalesce(_ACTIVE, table.c.is_active),
+        if_given(table.c.is_active, "is_active"),
         func.starts_with(table.c.email, bindparam("email_prefix", type_=Text)),
     )
     .order_by(table.c.id)

@@ -14,6 +14,7 @@ from chassis.errors import EtagMismatch
 from chassis.field_masks import masked, refuse_missing
 from chassis.paging import Paging
 from chassis.unit_of_work import Database, UnitOfWork
+from chassis.wire import optional
 from hospital_svc import audit
 from hospital_svc.domain.agency_preferences import AgencyPreference, order_etag, reordered
 from hospital_svc.messages import agency_preferences as messages
@@ -39,13 +40,13 @@ class AgencyPreferenceServicer(rpc.AgencyPreferenceServiceServicer):
         self, request: pb.ListAgencyPreferencesRequest, context: object
     ) -> pb.ListAgencyPreferencesResponse:
         hospital_id, page = auth.tenant(request.hospital_id), self._paging.page(request)
-        rows = self._database.read(hospital_id)
+        rows, is_active = self._database.read(hospital_id), optional(request.filter, "is_active")
         # Before the page: one that is older than its rows refuses too much, a newer one too little.
         etag = order_etag(
             each.preference for each in await agency_preferences.show_all(rows, hospital_id)
         )
         found = await agency_preferences.list_in_order(
-            rows, hospital_id, after=page.after, fetch=page.fetch
+            rows, hospital_id, is_active=is_active, after=page.after, fetch=page.fetch
         )
         shown, token = page.cut(
             found, lambda each: [each.preference.preference_order, each.preference.id]
@@ -124,9 +125,8 @@ class AgencyPreferenceServicer(rpc.AgencyPreferenceServiceServicer):
         self, request: pb.ListAgencyDirectoryRequest, context: object
     ) -> pb.ListAgencyDirectoryResponse:
         hospital_id, page = auth.tenant(request.hospital_id), self._paging.page(request)
-        found = await agency_directory.list_by_id(
-            self._database.read(hospital_id), after=page.after, fetch=page.fetch
-        )
+        rows, wanted = self._database.read(hospital_id), messages.wanted(request.filter)
+        found = await agency_directory.list_by_id(rows, wanted, after=page.after, fetch=page.fetch)
         shown, token = page.cut(found, lambda each: [each.agency_id])
         return pb.ListAgencyDirectoryResponse(
             agencies=map(messages.directory_agency, shown), next_page_token=token

@@ -38,9 +38,9 @@ class HospitalServicer(rpc.HospitalServiceServicer):
     async def ListHospitals(
         self, request: pb.ListHospitalsRequest, context: object
     ) -> pb.ListHospitalsResponse:
-        page = self._paging.page(request)
-        rows = self._database.read(None)
-        found = await hospitals.list_by_id(rows, after=page.after, fetch=page.fetch)
+        page, rows = self._paging.page(request), self._database.read(None)
+        statuses = messages.wanted(request.filter)
+        found = await hospitals.list_by_id(rows, statuses, after=page.after, fetch=page.fetch)
         shown, token = page.cut(found, lambda each: [each.hospital_id])
         return pb.ListHospitalsResponse(
             hospitals=map(messages.hospital, shown), next_page_token=token

@@ -1,6 +1,6 @@
 """The shapes that callers rely on: versions, masks, pages, watches, marks, and honest comments.
 
-Proves contract.md 1.3 (rules 2, 3, 10, 12, 17, 18, 22) on every method and message. No I/O
+Proves contract.md 1.3 (rules 2, 3, 10, 11, 12, 17, 18, 22) on every method and message. No I/O
 but the descriptor set, which has the comments.
 """
 
@@ -23,6 +23,14 @@ BEHAVIOUR: Any = vars(field_behavior_pb2)["field_behavior"]  # made at run time
 REQUIRED, INPUT_ONLY = 2, 4
 # The key set of a silo: a handful of keys, which a verifier needs whole.
 UNPAGED = {"ListVerificationKeys", "ListRoutes"}
+# What narrowed a list before the rule: a field stays within its major, and gets no second way.
+OLDER_THAN_FILTERS = {
+    "statuses",  # of ListReceivedBids
+    "only_unread",  # of ListNotifications
+    "template_name",  # of ListNotificationTemplates
+    "transport_request_id",  # of ListBreakGlassGrants
+}
+WHERE_IT_LOOKS = {"organization_id", "hospital_id", "agency_id", "user_id"}  # not what, but whose
 # Words that join two thoughts: an RPC that needs one does two things (rule 3).
 JOINING = {"And", "Or", "By", "For", "From", "To", "With", "In", "On", "Of", "At", "Async"}
 # domain.md 1: what is PHI, and free text that may hold some; secrets are marked alike.
@@ -81,6 +89,20 @@ def test_an_update_names_what_it_changes(method: MethodDescriptor) -> None:
 def test_a_list_comes_in_pages(method: MethodDescriptor) -> None:
     if method.name.startswith("List") and method.name not in UNPAGED:
         assert "page_token" in _fields(method.input_type)
+
+
+@every_method
+def test_a_list_is_narrowed_by_one_message(method: MethodDescriptor) -> None:
+    """Rule 11: beside whose list it is, and its page, a List takes a filter and nothing else."""
+    if not method.name.startswith("List"):
+        return
+    known = {"page_size", "page_token"} | WHERE_IT_LOOKS | OLDER_THAN_FILTERS
+    for name, field in _fields(method.input_type).items():
+        if name == "filter":
+            assert field.message_type is not None
+            assert field.message_type.name.endswith("Filter")
+        else:
+            assert name in known or REQUIRED in _behaviours(field)
 
 
 @every_method

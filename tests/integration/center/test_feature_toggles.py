@@ -110,6 +110,20 @@ async def test_a_deleted_feature_is_off_and_its_name_goes_on_where_it_was(
     assert (again.version, again.id) == (3, made.id)  # copies take nothing but greater ones
 
 
+async def test_a_list_is_narrowed_to_those_that_are_enabled(switches: Switches) -> None:
+    await switches.create("first", is_enabled=True)
+    await switches.create("second", is_enabled=False)
+
+    async def listed(**wanted: bool) -> list[str]:
+        request = pb.ListFeatureTogglesRequest(filter=pb.FeatureToggleFilter(**wanted))
+        answer = await switches.stub.ListFeatureToggles(request, metadata=switches.caller)
+        return [each.feature_name for each in answer.feature_toggles]
+
+    assert await listed() == ["first", "second"]
+    assert await listed(is_enabled=True) == ["first"]
+    assert await listed(is_enabled=False) == ["second"]
+
+
 async def test_it_is_on_for_targets_and_for_the_organisations_of_the_rollout(
     switches: Switches,
 ) -> None:

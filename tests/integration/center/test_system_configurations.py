@@ -74,6 +74,24 @@ async def test_each_change_is_a_version_that_every_silo_hears_of(silo: Center) -
     assert [each.key for each in listed.configurations] == [KEY]
 
 
+async def test_a_list_is_narrowed_by_category_and_by_what_applies(silo: Center) -> None:
+    admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
+    road = await change(silo, admin, setting("1.3"))
+    confirm = await change(silo, admin, setting("manual", "award.confirm", is_inactive=True))
+
+    async def listed(**wanted: Any) -> list[str]:
+        request = pb.ListConfigurationsRequest(filter=pb.ConfigurationFilter(**wanted))
+        answer = await stub.ListConfigurations(request, metadata=admin)
+        return [each.key for each in answer.configurations]
+
+    assert await listed() == [confirm.key, road.key]
+    assert await listed(categories=[road.category]) == [road.key]
+    assert await listed(categories=[road.category, confirm.category]) == [confirm.key, road.key]
+    assert await listed(categories=["no_such"]) == []
+    assert await listed(is_active=True) == [road.key]
+    assert await listed(is_active=False, categories=[road.category]) == []
+
+
 async def test_each_version_says_who_made_it_so_and_can_come_back(silo: Center) -> None:
     admin, stub = await silo.login(), rpc.ConfigurationServiceStub(silo.channel)
     other = await silo.coordinator("CONFIGURATION_WRITE")

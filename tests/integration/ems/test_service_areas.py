@@ -155,6 +155,25 @@ async def test_at_most_one_active_area_is_primary(silo: EmsSilo) -> None:
     assert [area.id for area in listed.service_areas] == [first]
 
 
+async def test_a_list_of_areas_is_narrowed(silo: EmsSilo) -> None:
+    swift = await silo.agency(radius_miles=0)
+    main = await swift.add_area(is_primary=True)
+    old, other = await swift.add_area(), await swift.add_area()
+    await change(swift, old, "is_active", is_active=False)
+
+    async def listed(**wanted: bool) -> list[str]:
+        request = pb.ListServiceAreasRequest(
+            agency_id=str(swift.id), filter=pb.ServiceAreaFilter(**wanted)
+        )
+        answer = await silo.areas.ListServiceAreas(request, metadata=swift.dispatcher)
+        return [area.id for area in answer.service_areas]
+
+    assert await listed() == [main, old, other]
+    assert await listed(is_active=False) == [old]
+    assert await listed(is_primary=True) == [main]
+    assert await listed(is_active=True, is_primary=False) == [other]
+
+
 @pytest.mark.parametrize("radius", [0, -1, 501, math.nan, math.inf])
 async def test_a_radius_is_a_number_of_miles(silo: EmsSilo, radius: float) -> None:
     swift = await silo.agency(radius_miles=0)

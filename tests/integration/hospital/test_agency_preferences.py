@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from medport.common.v1 import vocabulary_pb2 as words
 from medport.hospital.events.v1.event_log_pb2 import HospitalEvent
 from medport.hospital.v1 import agency_preferences_pb2 as pb
 
@@ -58,6 +59,70 @@ async def test_preferences_are_listed_in_their_order_with_names(mercy: Ward) -> 
     assert [each.name for each in directory.agencies] == ["Blue Heron"]
 
 
+async def test_a_list_of_preferences_is_narrowed_to_those_that_count(mercy: Ward) -> None:
+    made = [await prefer(mercy, uuid4(), 0), await prefer(mercy, uuid4(), 0)]
+    asleep, counting = sorted(made, key=lambda each: each.id)
+    update = pb.UpdateAgencyPreferenceRequest(
+        hospital_id=mercy.hospital_id,
+        agency_preference_id=asleep.id,
+        agency_preference=pb.HospitalAgencyPreference(is_active=False),
+        update_mask=FieldMask(paths=["is_active"]),
+        etag=asleep.etag,
+        request_id=str(uuid4()),
+    )
+    await mercy.silo.preferences.UpdateAgencyPreference(update, metadata=mercy.admin)
+
+    async def listed(**wanted: bool) -> list[str]:
+        request = pb.ListAgencyPreferencesRequest(
+            hospital_id=mercy.hospital_id, filter=pb.AgencyPreferenceFilter(**wanted)
+        )
+        answer = await mercy.silo.preferences.ListAgencyPreferences(request, metadata=mercy.staff)
+        return [each.id for each in answer.agency_preferences]
+
+    assert await listed() == [asleep.id, counting.id]
+    assert await listed(is_active=True) == [counting.id]
+    assert await listed(is_active=False) == [asleep.id]
+
+
+async def test_the_directory_is_narrowed_by_standing_levels_and_equipment(mercy: Ward) -> None:
+    bare, plain, able, gone = sorted((uuid4() for _ in range(4)), key=str)
+    both = [words.TRANSPORT_LEVEL_BLS, words.TRANSPORT_LEVEL_ALS]
+    oxygen = [words.CAPABILITY_OXYGEN]
+    await mercy.silo.hear(an_agency(bare, levels=[]))
+    await mercy.silo.hear(an_agency(plain))
+    await mercy.silo.hear(an_agency(able, levels=both, capabilities=oxygen))
+    suspended = words.REGISTRY_STATUS_SUSPENDED
+    await mercy.silo.hear(an_agency(gone, levels=both, registry_status=suspended))
+
+    async def listed(**wanted: Any) -> list[str]:
+        request = pb.ListAgencyDirectoryRequest(
+            hospital_id=mercy.hospital_id, filter=pb.DirectoryAgencyFilter(**wanted)
+        )
+        answer = await mercy.silo.preferences.ListAgencyDirectory(request, metadata=mercy.staff)
+        known = {
+            str(bare),
+            str(plain),
+            str(able),
+            str(gone),
+        }  # the silo has those of other tests, too
+        return [each.id for each in answer.agencies if each.id in known]
+
+    assert await listed() == [str(bare), str(plain), str(able), str(gone)]
+    assert await listed(registry_statuses=[suspended]) == [str(gone)]
+    assert await listed(registry_statuses=[suspended, words.REGISTRY_STATUS_ACTIVE]) == [
+        str(bare),
+        str(plain),
+        str(able),
+        str(gone),
+    ]
+    assert await listed(levels=both[:1]) == [str(able), str(gone)]
+    assert await listed(levels=both) == [str(plain), str(able), str(gone)]
+    assert await listed(required_capabilities=oxygen) == [str(able)]
+    assert await listed(required_capabilities=oxygen, registry_statuses=[suspended]) == []
+    told = await refused(listed(levels=[words.TRANSPORT_LEVEL_UNSPECIFIED]))
+    assert (told.code, told.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["filter.levels[0]"])
+
+
 async def test_an_agency_has_one_preference(mercy: Ward) -> None:
     agency = uuid4()
     await prefer(mercy, agency)
@@ -98,19 +163,22 @@ async def test_a_preference_changes_and_goes(mercy: Ward) -> None:
 
 
 async def test_a_new_trip_is_offered_in_waves(mercy: Ward) -> None:
-    first, second, off = uuid4(), uuid4(), uuid4()
-    await prefer(mercy, second, 2)
-    await prefer(mercy, first, 1)
-    await prefer(mercy, off, 0)
+    first, second, off, gone = uuid4(), uuid4(), uuid4(), uuid4()
+    suspended = words.REGISTRY_STATUS_SUSPENDED
+    await mercy.silo.hear(an_agency(first))
+    await mercy.silo.hear(an_agency(second))
+    await mercy.silo.hear(an_agency(gone, registry_status=suspended))
+    for order, agency in enumerate((off, gone, first, second)):
+        await prefer(mercy, agency, order)
     mercy.silo.sql(
         "UPDATE hospital_agency_preference SET is_active = false WHERE agency_id = %s", off
     )
     await mercy.create()
     ((data,),) = mercy.silo.sql(LOGGED, "%TransportRequestCreated")
     created = HospitalEvent.FromString(data).transport_request_created
-    assert [UUID(each.agency_id) for each in created.offers] == [first, second]
+    assert [UUID(each.agency_id) for each in created.offers] == [gone, first, second]
     waits = [each.visible_time.seconds - created.request_time.seconds for each in created.offers]
-    assert waits == [0, 120]
+    assert waits == [0, 0, 120]  # nobody waits for a suspended agency
     assert created.broadcast_time.seconds - created.request_time.seconds == 240
 
 

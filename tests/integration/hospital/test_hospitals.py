@@ -122,3 +122,10 @@ async def test_only_the_center_lists_hospitals(mercy: Ward) -> None:
     center = mercy.silo.user_of("center", "CENTER_COORDINATOR")
     listed = await mercy.silo.hospitals.ListHospitals(request, metadata=center)
     assert [each.id for each in listed.hospitals] == [mercy.hospital_id]
+    for status, ids in (
+        (words.REGISTRY_STATUS_ACTIVE, [mercy.hospital_id]),
+        (words.REGISTRY_STATUS_SUSPENDED, []),
+    ):
+        request.filter.CopyFrom(hospitals_pb2.HospitalFilter(statuses=[status]))
+        listed = await mercy.silo.hospitals.ListHospitals(request, metadata=center)
+        assert [each.id for each in listed.hospitals] == ids

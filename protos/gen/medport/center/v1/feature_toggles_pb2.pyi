@@ -181,6 +181,30 @@ class GetFeatureToggleResponse(_message.Message):
 Global___GetFeatureToggleResponse: _TypeAlias = GetFeatureToggleResponse  # noqa: Y015
 
 @_typing.final
+class FeatureToggleFilter(_message.Message):
+    """Narrows a list of toggles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_ENABLED_FIELD_NUMBER: _builtins.int
+    is_enabled: _builtins.bool
+    """Only those that are enabled, or only those that are off for everybody."""
+    def __init__(
+        self,
+        *,
+        is_enabled: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_enabled", b"_is_enabled", "is_enabled", b"is_enabled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_enabled", b"_is_enabled", "is_enabled", b"is_enabled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__is_enabled: _TypeAlias = _typing.Literal["is_enabled"]  # noqa: Y015
+    _WhichOneofArgType__is_enabled: _TypeAlias = _typing.Literal["_is_enabled", b"_is_enabled"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_enabled) -> _WhichOneofReturnType__is_enabled | None: ...
+
+Global___FeatureToggleFilter: _TypeAlias = FeatureToggleFilter  # noqa: Y015
+
+@_typing.final
 class ListFeatureTogglesRequest(_message.Message):
     """Asks for a page of toggles."""
 
@@ -188,19 +212,25 @@ class ListFeatureTogglesRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most toggles of the page: 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty: the first page."""
+    @_builtins.property
+    def filter(self) -> Global___FeatureToggleFilter:
+        """Which toggles; absent: all."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___FeatureToggleFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -203,6 +203,39 @@ class GetServiceAreaResponse(_message.Message):
 Global___GetServiceAreaResponse: _TypeAlias = GetServiceAreaResponse  # noqa: Y015
 
 @_typing.final
+class ServiceAreaFilter(_message.Message):
+    """Narrows a list of areas; all that is given must fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    IS_PRIMARY_FIELD_NUMBER: _builtins.int
+    is_active: _builtins.bool
+    """Only those that count, or only those that do not."""
+    is_primary: _builtins.bool
+    """Only the one shown for the agency, or only the others."""
+    def __init__(
+        self,
+        *,
+        is_active: _builtins.bool | None = ...,
+        is_primary: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_primary", b"_is_primary", "is_active", b"is_active", "is_primary", b"is_primary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_primary", b"_is_primary", "is_active", b"is_active", "is_primary", b"is_primary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
+    _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    _WhichOneofReturnType__is_primary: _TypeAlias = _typing.Literal["is_primary"]  # noqa: Y015
+    _WhichOneofArgType__is_primary: _TypeAlias = _typing.Literal["_is_primary", b"_is_primary"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_primary) -> _WhichOneofReturnType__is_primary | None: ...
+
+Global___ServiceAreaFilter: _TypeAlias = ServiceAreaFilter  # noqa: Y015
+
+@_typing.final
 class ListServiceAreasRequest(_message.Message):
     """Asks for one page of areas."""
 
@@ -211,22 +244,28 @@ class ListServiceAreasRequest(_message.Message):
     AGENCY_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     agency_id: _builtins.str
     """The agency."""
     page_size: _builtins.int
     """Most rows to return; 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___ServiceAreaFilter:
+        """Which areas; absent: all."""
+
     def __init__(
         self,
         *,
         agency_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___ServiceAreaFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

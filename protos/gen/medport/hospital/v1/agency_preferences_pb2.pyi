@@ -197,6 +197,30 @@ class GetAgencyPreferenceResponse(_message.Message):
 Global___GetAgencyPreferenceResponse: _TypeAlias = GetAgencyPreferenceResponse  # noqa: Y015
 
 @_typing.final
+class AgencyPreferenceFilter(_message.Message):
+    """Narrows a list of preferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    is_active: _builtins.bool
+    """Only those that count, or only those that do not."""
+    def __init__(
+        self,
+        *,
+        is_active: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
+    _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+
+Global___AgencyPreferenceFilter: _TypeAlias = AgencyPreferenceFilter  # noqa: Y015
+
+@_typing.final
 class ListAgencyPreferencesRequest(_message.Message):
     """Asks for one page of preferences."""
 
@@ -205,22 +229,28 @@ class ListAgencyPreferencesRequest(_message.Message):
     HOSPITAL_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     hospital_id: _builtins.str
     """The hospital: the caller's own, unless the caller may act for any."""
     page_size: _builtins.int
     """Most rows to return; 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___AgencyPreferenceFilter:
+        """Which preferences; absent: all."""
+
     def __init__(
         self,
         *,
         hospital_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___AgencyPreferenceFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,6 +556,42 @@ class ReorderAgencyPreferencesResponse(_message.Message):
 Global___ReorderAgencyPreferencesResponse: _TypeAlias = ReorderAgencyPreferencesResponse  # noqa: Y015
 
 @_typing.final
+class DirectoryAgencyFilter(_message.Message):
+    """Narrows the directory; all that is given must fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRY_STATUSES_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    REQUIRED_CAPABILITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def registry_statuses(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.RegistryStatus.ValueType]:
+        """Any of these standings; empty: all."""
+
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.TransportLevel.ValueType]:
+        """Offering any of these levels of care; empty: any."""
+
+    @_builtins.property
+    def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Capability.ValueType]:
+        """Having all of this equipment; empty: any."""
+
+    def __init__(
+        self,
+        *,
+        registry_statuses: _abc.Iterable[_vocabulary_pb2.RegistryStatus.ValueType] | None = ...,
+        levels: _abc.Iterable[_vocabulary_pb2.TransportLevel.ValueType] | None = ...,
+        required_capabilities: _abc.Iterable[_vocabulary_pb2.Capability.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["levels", b"levels", "registry_statuses", b"registry_statuses", "required_capabilities", b"required_capabilities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryAgencyFilter: _TypeAlias = DirectoryAgencyFilter  # noqa: Y015
+
+@_typing.final
 class ListAgencyDirectoryRequest(_message.Message):
     """Asks for one page of the directory."""
 
@@ -534,22 +600,28 @@ class ListAgencyDirectoryRequest(_message.Message):
     HOSPITAL_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     hospital_id: _builtins.str
     """The hospital that asks."""
     page_size: _builtins.int
     """Most rows to return; 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___DirectoryAgencyFilter:
+        """Which agencies; absent: all."""
+
     def __init__(
         self,
         *,
         hospital_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___DirectoryAgencyFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "hospital_id", b"hospital_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,7 +30,7 @@ from medport.common.v1 import access_pb2 as medport_dot_common_dot_v1_dot_access
 from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#medport/hospital/v1/hospitals.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xe6\x02\n\x08Hospital\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12)\n\x04name\x18\x03 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\xd8\x01\x01\x12-\n\ttime_zone\x18\x04 \x01(\tB\x1a\xe2\x41\x01\x02\xbaH\x13r\x0e\x18@2\n^[^\\x00]*$\xd8\x01\x01\x12\x37\n\x06status\x18\x05 \x01(\x0e\x32!.medport.common.v1.RegistryStatusB\x04\xe2\x41\x01\x03\x12\x18\n\nservice_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"7\n\x12GetHospitalRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"F\n\x13GetHospitalResponse\x12/\n\x08hospital\x18\x01 \x01(\x0b\x32\x1d.medport.hospital.v1.Hospital\"X\n\x14ListHospitalsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\"h\n\x15ListHospitalsResponse\x12\x30\n\thospitals\x18\x01 \x03(\x0b\x32\x1d.medport.hospital.v1.Hospital\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xcd\x02\n\x15UpdateHospitalRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08hospital\x18\x02 \x01(\x0b\x32\x1d.medport.hospital.v1.HospitalB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\x94\x01\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBc\xe2\x41\x01\x02\xbaH\\\xba\x01V\n\tmask.size\x12\x18must name 1 to 50 fields\x1a/size(this.paths) >= 1 && size(this.paths) <= 50\xc8\x01\x01\x12\x1b\n\x04\x65tag\x18\x04 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nrequest_id\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x16UpdateHospitalResponse\x12/\n\x08hospital\x18\x01 \x01(\x0b\x32\x1d.medport.hospital.v1.Hospital2\x81\x03\n\x0fHospitalService\x12z\n\x0bGetHospital\x12\'.medport.hospital.v1.GetHospitalRequest\x1a(.medport.hospital.v1.GetHospitalResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12w\n\rListHospitals\x12).medport.hospital.v1.ListHospitalsRequest\x1a*.medport.hospital.v1.ListHospitalsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12y\n\x0eUpdateHospital\x12*.medport.hospital.v1.UpdateHospitalRequest\x1a+.medport.hospital.v1.UpdateHospitalResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#medport/hospital/v1/hospitals.proto\x12\x13medport.hospital.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emedport/common/v1/access.proto\x1a\"medport/common/v1/vocabulary.proto\"\xe6\x02\n\x08Hospital\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bhospital_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12)\n\x04name\x18\x03 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\xd8\x01\x01\x12-\n\ttime_zone\x18\x04 \x01(\tB\x1a\xe2\x41\x01\x02\xbaH\x13r\x0e\x18@2\n^[^\\x00]*$\xd8\x01\x01\x12\x37\n\x06status\x18\x05 \x01(\x0e\x32!.medport.common.v1.RegistryStatusB\x04\xe2\x41\x01\x03\x12\x18\n\nservice_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\"7\n\x12GetHospitalRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"F\n\x13GetHospitalResponse\x12/\n\x08hospital\x18\x01 \x01(\x0b\x32\x1d.medport.hospital.v1.Hospital\"^\n\x0eHospitalFilter\x12L\n\x08statuses\x18\x01 \x03(\x0e\x32!.medport.common.v1.RegistryStatusB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\n\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"\x93\x01\n\x14ListHospitalsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0f\x12\x39\n\x06\x66ilter\x18\x03 \x01(\x0b\x32#.medport.hospital.v1.HospitalFilterB\x04\xe2\x41\x01\x01\"h\n\x15ListHospitalsResponse\x12\x30\n\thospitals\x18\x01 \x03(\x0b\x32\x1d.medport.hospital.v1.Hospital\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xcd\x02\n\x15UpdateHospitalRequest\x12!\n\x0bhospital_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x08hospital\x18\x02 \x01(\x0b\x32\x1d.medport.hospital.v1.HospitalB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03\x12\x94\x01\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBc\xe2\x41\x01\x02\xbaH\\\xba\x01V\n\tmask.size\x12\x18must name 1 to 50 fields\x1a/size(this.paths) >= 1 && size(this.paths) <= 50\xc8\x01\x01\x12\x1b\n\x04\x65tag\x18\x04 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nrequest_id\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x16UpdateHospitalResponse\x12/\n\x08hospital\x18\x01 \x01(\x0b\x32\x1d.medport.hospital.v1.Hospital2\x81\x03\n\x0fHospitalService\x12z\n\x0bGetHospital\x12\'.medport.hospital.v1.GetHospitalRequest\x1a(.medport.hospital.v1.GetHospitalResponse\"\x18\x90\x02\x01\xca\xd5\"\x11\x12\x07\n\x03\x01\x02\x03\x10\x02\x12\x06\n\x02\x08\t\x10\x06\x12w\n\rListHospitals\x12).medport.hospital.v1.ListHospitalsRequest\x1a*.medport.hospital.v1.ListHospitalsResponse\"\x0f\x90\x02\x01\xca\xd5\"\x08\x12\x06\n\x02\x08\t\x10\x06\x12y\n\x0eUpdateHospital\x12*.medport.hospital.v1.UpdateHospitalRequest\x1a+.medport.hospital.v1.UpdateHospitalResponse\"\x0e\x90\x02\x02\xca\xd5\"\x07\x12\x05\n\x01\x03\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,10 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOSPITAL'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
   _globals['_GETHOSPITALREQUEST'].fields_by_name['hospital_id']._loaded_options = None
   _globals['_GETHOSPITALREQUEST'].fields_by_name['hospital_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_HOSPITALFILTER'].fields_by_name['statuses']._loaded_options = None
+  _globals['_HOSPITALFILTER'].fields_by_name['statuses']._serialized_options = b'\342A\001\001\272H\020\222\001\r\020\n\030\001\"\007\202\001\004\020\001 \000'
   _globals['_LISTHOSPITALSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTHOSPITALSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTHOSPITALSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTHOSPITALSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
+  _globals['_LISTHOSPITALSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_LISTHOSPITALSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_LISTHOSPITALSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTHOSPITALSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
   _globals['_UPDATEHOSPITALREQUEST'].fields_by_name['hospital_id']._loaded_options = None
@@ -85,14 +89,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHOSPITALREQUEST']._serialized_end=673
   _globals['_GETHOSPITALRESPONSE']._serialized_start=675
   _globals['_GETHOSPITALRESPONSE']._serialized_end=745
-  _globals['_LISTHOSPITALSREQUEST']._serialized_start=747
-  _globals['_LISTHOSPITALSREQUEST']._serialized_end=835
-  _globals['_LISTHOSPITALSRESPONSE']._serialized_start=837
-  _globals['_LISTHOSPITALSRESPONSE']._serialized_end=941
-  _globals['_UPDATEHOSPITALREQUEST']._serialized_start=944
-  _globals['_UPDATEHOSPITALREQUEST']._serialized_end=1277
-  _globals['_UPDATEHOSPITALRESPONSE']._serialized_start=1279
-  _globals['_UPDATEHOSPITALRESPONSE']._serialized_end=1352
-  _globals['_HOSPITALSERVICE']._serialized_start=1355
-  _globals['_HOSPITALSERVICE']._serialized_end=1740
+  _globals['_HOSPITALFILTER']._serialized_start=747
+  _globals['_HOSPITALFILTER']._serialized_end=841
+  _globals['_LISTHOSPITALSREQUEST']._serialized_start=844
+  _globals['_LISTHOSPITALSREQUEST']._serialized_end=991
+  _globals['_LISTHOSPITALSRESPONSE']._serialized_start=993
+  _globals['_LISTHOSPITALSRESPONSE']._serialized_end=1097
+  _globals['_UPDATEHOSPITALREQUEST']._serialized_start=1100
+  _globals['_UPDATEHOSPITALREQUEST']._serialized_end=1433
+  _globals['_UPDATEHOSPITALRESPONSE']._serialized_start=1435
+  _globals['_UPDATEHOSPITALRESPONSE']._serialized_end=1508
+  _globals['_HOSPITALSERVICE']._serialized_start=1511
+  _globals['_HOSPITALSERVICE']._serialized_end=1896
 # @@protoc_insertion_point(module_scope)

@@ -126,6 +126,30 @@ class GetHospitalResponse(_message.Message):
 Global___GetHospitalResponse: _TypeAlias = GetHospitalResponse  # noqa: Y015
 
 @_typing.final
+class HospitalFilter(_message.Message):
+    """Narrows a list of hospitals; all that is given must fit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.RegistryStatus.ValueType]:
+        """Any of these standings; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        statuses: _abc.Iterable[_vocabulary_pb2.RegistryStatus.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statuses", b"statuses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HospitalFilter: _TypeAlias = HospitalFilter  # noqa: Y015
+
+@_typing.final
 class ListHospitalsRequest(_message.Message):
     """Asks for one page of hospitals."""
 
@@ -133,19 +157,25 @@ class ListHospitalsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most rows to return; 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """Where the page before ended; empty for the first."""
+    @_builtins.property
+    def filter(self) -> Global___HospitalFilter:
+        """Which hospitals; absent: all."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___HospitalFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
