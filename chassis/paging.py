@@ -50,7 +50,11 @@ class Page:
         shown = list(rows[: self.size])
         if len(rows) <= self.size:
             return shown, ""
-        return shown, self._seal([str(each) for each in key(shown[-1])])
+        return shown, self.behind(key(shown[-1]))
+
+    def behind(self, key: Sequence[Any]) -> str:
+        """Return the token of the page that begins behind the sort key ``key``."""
+        return self._seal([str(each) for each in key])
 
 
 class Paging:

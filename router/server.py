@@ -163,7 +163,7 @@ class Router:
             GatewayServicer(self._routes, self.backends, self.monitors, paging, meter), guarded
         )
         trip_overviews_pb2_grpc.add_TripOverviewServiceServicer_to_server(
-            TripOverviewServicer(asking), guarded
+            TripOverviewServicer(asking, paging), guarded
         )
 
 

@@ -7,11 +7,14 @@ import asyncio
 import grpc
 
 from chassis.interceptors.errors import refusal_of
+from chassis.interceptors.guards import Context
 from chassis.interceptors.statuses import code
 
 
-def code_of(error: BaseException, silo: str) -> str:
+def code_of(error: BaseException, silo: str, context: Context) -> str:
     """Return the name of the code that ``error`` ends an RPC of ``silo`` with."""
+    if isinstance(error, grpc.aio.AbortError):  # the router passed on what a silo had refused
+        return context.code().name
     if isinstance(error, grpc.aio.InternalError):  # a write that met a caller who has left
         return "CANCELLED"
     task = asyncio.current_task()

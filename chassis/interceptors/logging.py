@@ -29,7 +29,7 @@ def guard(silo: str) -> Guard:
         try:
             yield
         except BaseException as error:
-            ended = code_of(error, silo)
+            ended = code_of(error, silo, rpc.context)
             raise
         finally:
             seconds, call = time.monotonic() - begun, rpc.call

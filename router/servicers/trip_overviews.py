@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 
 from medport.center.v1 import analytics_pb2 as center
@@ -14,8 +15,10 @@ from medport.router.v1 import gateway_pb2
 from medport.router.v1 import trip_overviews_pb2 as pb
 from medport.router.v1 import trip_overviews_pb2_grpc as rpc
 
-from chassis.errors import NotFound
+from chassis.errors import InvalidArgument, NotFound
 from chassis.interceptors.guards import Context
+from chassis.paging import Paging
+from chassis.wire import optional
 from router.asking import Asking, Question, Round, Unanswered
 from router.servicers.gateway import silo_number
 
@@ -38,8 +41,8 @@ TRIPS_AT_ONCE = 200  # each of which has five timers at the most, all on one pag
 
 
 class TripOverviewServicer(rpc.TripOverviewServiceServicer):
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, asking: Asking, paging: Paging) -> None:
+        self._asking, self._paging = asking, paging
 
     async def GetTripOverview(
         self, request: pb.GetTripOverviewRequest, context: Context
@@ -63,13 +66,22 @@ class TripOverviewServicer(rpc.TripOverviewServiceServicer):
         self, request: pb.ListTripOverviewsRequest, context: Context
     ) -> pb.ListTripOverviewsResponse:
         round, organization = self._asking.begin(context), request.organization_id
+        _refuse_other_list(round, request.filter)
+        # A silo's token is sealed once more: as it is, it would serve the silo's own list, too.
+        page = self._paging.page(request)
+        begins = page.after[0] if page.after else ""
         try:
-            listed = await _page(round, request)
+            listed = await _page(round, request, begins)
         except Unanswered as unanswered:
             await unanswered.pass_on(context)
-        by_id = {each.transport_request_id: each for each in listed.trip_overviews}
+        if listed.next_page_token:
+            listed.next_page_token = page.behind([listed.next_page_token])
+        by_id = defaultdict[str, list[pb.TripOverview]](list)
+        for each in listed.trip_overviews:  # an agency that dropped a trip may have it again
+            by_id[each.transport_request_id].append(each)
         for timer in await _timers(round, organization, list(by_id)):
-            by_id[timer.transport_request_id].sla_timers.append(timer)
+            for each in by_id[timer.transport_request_id]:
+                each.sla_timers.append(timer)
         listed.unanswered_silos.extend(_unanswered(round))
         return listed
 
@@ -127,18 +139,30 @@ async def _add_unit(round: Round, overview: pb.TripOverview, agency_id: str, uni
         overview.unit.CopyFrom(found.unit)
 
 
-async def _page(round: Round, request: pb.ListTripOverviewsRequest) -> pb.ListTripOverviewsResponse:
-    """Return one silo's page; its token, which it sealed for this caller, is the page's."""
-    return await (_jobs if round.caller.silo == "ems" else _trips)(round, request)
+def _refuse_other_list(round: Round, filter: pb.TripOverviewFilter) -> None:
+    """Refuse a filter of a list that this caller's is not: without it, too much would be shown."""
+    given = filter.WhichOneof("list")
+    own = "assignment" if round.caller.silo == "ems" else "transport_request"
+    if given and given != own:
+        violations = {f"filter.{given}": f"is not of this list: {own} is"}
+        raise InvalidArgument("the filter is another list's", violations=violations)
+
+
+async def _page(
+    round: Round, request: pb.ListTripOverviewsRequest, begins: str
+) -> pb.ListTripOverviewsResponse:
+    """Return one silo's page, which begins where its token ``begins`` says, with its next token."""
+    return await (_jobs if round.caller.silo == "ems" else _trips)(round, request, begins)
 
 
 async def _trips(
-    round: Round, request: pb.ListTripOverviewsRequest
+    round: Round, request: pb.ListTripOverviewsRequest, begins: str
 ) -> pb.ListTripOverviewsResponse:
     asked = trips.ListTransportRequestsRequest(
         hospital_id=request.organization_id,
+        filter=optional(request.filter, "transport_request"),
         page_size=request.page_size,
-        page_token=request.page_token,
+        page_token=begins,
     )
     found = await round.demand(LIST_TRIPS, asked)
     shown = [
@@ -150,11 +174,14 @@ async def _trips(
     return pb.ListTripOverviewsResponse(trip_overviews=shown, next_page_token=found.next_page_token)
 
 
-async def _jobs(round: Round, request: pb.ListTripOverviewsRequest) -> pb.ListTripOverviewsResponse:
+async def _jobs(
+    round: Round, request: pb.ListTripOverviewsRequest, begins: str
+) -> pb.ListTripOverviewsResponse:
     asked = jobs.ListAssignmentsRequest(
         agency_id=request.organization_id,
+        filter=optional(request.filter, "assignment"),
         page_size=request.page_size,
-        page_token=request.page_token,
+        page_token=begins,
     )
     found = await round.demand(LIST_JOBS, asked)
     shown = [

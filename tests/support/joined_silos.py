@@ -20,6 +20,7 @@ from medport.common.v1 import vocabulary_pb2 as words
 from medport.ems.events.v1.assignments_pb2 import UnitAssigned
 from medport.ems.events.v1.event_log_pb2 import EmsEvent
 from medport.hospital.v1 import transport_requests_pb2 as trips
+from medport.router.v1 import trip_overviews_pb2 as pb
 from medport.router.v1.trip_overviews_pb2_grpc import TripOverviewServiceStub
 
 from center_svc.bootstrap import make_admin
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 SILOS = ("hospital", "ems", "center")
 Metadata = tuple[tuple[str, str], ...]
+Missing = dict[str, tuple[int, str]]  # cause and reason by the name of a silo
 
 _PUBLISHED = "SELECT key_name, algorithm, public_key, not_before_at, not_after_at FROM signing_key"
 _TRUST = """
@@ -74,17 +76,17 @@ class Joined:
         user = jwt.decode(bearer, options={"verify_signature": False})["sub"]
         dsn = {"hospital": self.hospital.dsn, "ems": self.ems.dsn, "center": self.center.dsn}[silo]
         ((email,),) = sql(dsn, _EMAIL, user)
-        pb: Any = importlib.import_module(f"medport.{silo}.v1.sessions_pb2")
+        words_of: Any = importlib.import_module(f"medport.{silo}.v1.sessions_pb2")
         rpc: Any = importlib.import_module(f"medport.{silo}.v1.sessions_pb2_grpc")
         sessions = rpc.SessionServiceStub(self.channels[silo])
-        login = pb.CreateSessionRequest(email=email, password=PASSWORD)
+        login = words_of.CreateSessionRequest(email=email, password=PASSWORD)
         session = await sessions.CreateSession(login, timeout=20)
         given = [("authorization", f"Bearer {session.access_token}")]
         for other in SILOS:
             if other == silo:
                 continue
             audience = words.Silo.Value(f"SILO_{other.upper()}")
-            renewal = pb.RefreshSessionRequest(
+            renewal = words_of.RefreshSessionRequest(
                 refresh_token=session.refresh_token, audience=audience
             )
             session = await sessions.RefreshSession(renewal)
@@ -154,6 +156,22 @@ async def carried(silos: Joined) -> Carried:
     await silos.hospital.hear(booked)
     await tell_center(silos, trip, asking)
     return Carried(asking, carrying, await asking.get(trip.id), unit.id)
+
+
+def missing(answer: Any) -> Missing:
+    """Return cause and reason by the name of each silo that told nothing, or not all."""
+    return {
+        words.Silo.Name(each.silo).removeprefix("SILO_").lower(): (each.cause, each.reason)
+        for each in answer.unanswered_silos
+    }
+
+
+def told(overview: pb.TripOverview) -> set[str]:
+    """Return what an overview holds, beside its key."""
+    return {field.name for field, _ in overview.ListFields()} - {
+        "hospital_id",
+        "transport_request_id",
+    }
 
 
 async def tell_center(silos: Joined, trip: trips.TransportRequest, asking: Ward) -> None:

@@ -55,3 +55,10 @@ def page(port: int) -> str:
 def exposed(text: str) -> set[tuple[str, str]]:
     """Return names and types."""
     return set(_TYPE.findall(text))
+
+
+def ended(service: str, method: str, code: str) -> float:
+    """Return how many unary calls of a method ended so that this process answered."""
+    labels = {"grpc_service": service, "grpc_method": method, "grpc_code": code}
+    labels["grpc_type"] = "unary"
+    return REGISTRY.get_sample_value("grpc_server_handled_total", labels) or 0

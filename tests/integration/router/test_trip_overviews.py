@@ -2,27 +2,20 @@
 
 Proves: each caller sees, joined, what each silo shows it, by its own tokens and nobody else's; a
 silo that is dead or silent costs its own part and nothing else, within the caller's deadline, and
-is told from one that refuses; a trip that is none of the caller's does not exist; pages neither
-skip nor repeat.
+is told from one that refuses; a trip that is none of the caller's does not exist.
 Run: ``python -m pytest tests/integration/router/test_trip_overviews.py``; needs PostgreSQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
-import pytest_asyncio
-from medport.common.v1 import vocabulary_pb2 as words
 from medport.router.v1 import gateway_pb2
 from medport.router.v1 import trip_overviews_pb2 as pb
 
-from tests.support.databases import Databases
 from tests.support.hospital_silo import Refused, refused
 from tests.support.hospital_trips import PHI
 from tests.support.joined_silos import (
@@ -31,46 +24,19 @@ from tests.support.joined_silos import (
     Joined,
     Metadata,
     carried,
-    joined,
-    tell_center,
+    missing,
+    told,
 )
+from tests.support.metrics import ended
 from tests.support.obedient_silo import text
 from tests.support.routed_mesh import observe, routed_mesh
-
-OUTAGE, REFUSAL = gateway_pb2.UNANSWERED_CAUSE_OUTAGE, gateway_pb2.UNANSWERED_CAUSE_REFUSAL
-DENIED, UNKNOWN = "PERMISSION_DENIED", "UNAUTHENTICATED"
-Missing = dict[str, tuple[int, str]]
-
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def silos(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Joined]:
-    with ExitStack() as stack:
-        dsns = {silo: stack.enter_context(databases.fresh(silo)) for silo in SILOS}
-        async with joined(dsns, tmp_path_factory.mktemp("keys")) as running:
-            yield running
-
-
-def missing(answer: Any) -> Missing:
-    """Return cause and reason by the name of each silo that told nothing, or not all."""
-    return {
-        words.Silo.Name(each.silo).removeprefix("SILO_").lower(): (each.cause, each.reason)
-        for each in answer.unanswered_silos
-    }
-
-
-def told(overview: pb.TripOverview) -> set[str]:
-    """Return what an overview holds, beside its key."""
-    return {field.name for field, _ in overview.ListFields()} - {
-        "hospital_id",
-        "transport_request_id",
-    }
-
-
+OUTAGE, REFUSAL = gateway_pb2.UNANSWERED_CAUSE_OUTAGE, gateway_pb2.UNANSWERED_CAUSE_REFUSAL
+DENIED, UNKNOWN = "PERMISSION_DENIED", "UNAUTHENTICATED"
+COUNTED = ("medport.router.v1.TripOverviewService", "GetTripOverview")
 OF_HOSPITAL = {"transport_request", "trip_history", "received_bids", "trip_tracking"}
 
 
@@ -144,30 +110,18 @@ async def test_what_is_none_of_the_callers_does_not_exist(silos: Joined) -> None
     assert (await refusal(silos, at, nurse)).code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_pages_neither_skip_nor_repeat(silos: Joined) -> None:
+async def test_a_refusal_is_counted_as_what_it_was(silos: Joined) -> None:
     at = await carried(silos)
-    made = {at.trip.id} | {(await at.ward.create()).id for _ in range(4)}
-    await tell_center(silos, at.trip, at.ward)
     nurse = await silos.tokens("hospital", at.ward.staff)
-    request = pb.ListTripOverviewsRequest(organization_id=at.ward.hospital_id, page_size=2)
-    found: list[pb.TripOverview] = []
-    while not found or request.page_token:
-        answer = await silos.overviews.ListTripOverviews(request, metadata=nurse)
-        assert missing(answer) == {}
-        found += answer.trip_overviews
-        request.page_token = answer.next_page_token
-        await at.ward.create()  # newer than every page to come
-    ids = [each.transport_request_id for each in found]
-    assert len(ids) == len(set(ids))
-    assert made <= set(ids)  # and those of the tests before
-    timed = {each.transport_request_id: len(each.sla_timers) for each in found}
-    assert timed[at.trip.id] == 3
+    before = ended(*COUNTED, "INTERNAL"), ended(*COUNTED, "NOT_FOUND")
+    at.trip.id = str(uuid4())
+    assert (await refusal(silos, at, nurse)).reason == "NOT_FOUND"
 
-    dispatcher = await silos.tokens("ems", at.run.agency.dispatcher)
-    request = pb.ListTripOverviewsRequest(organization_id=str(at.run.agency.id))
-    answer = await silos.overviews.ListTripOverviews(request, metadata=dispatcher)
-    [own] = answer.trip_overviews
-    assert told(own) == {"assignment", "sla_timers"}
+    async def is_counted() -> bool:  # after its answer has left
+        return ended(*COUNTED, "INTERNAL") + ended(*COUNTED, "NOT_FOUND") > sum(before)
+
+    await until(is_counted)
+    assert (ended(*COUNTED, "INTERNAL"), ended(*COUNTED, "NOT_FOUND")) == (before[0], before[1] + 1)
 
 
 async def test_tokens_for_other_silos_do_not_travel(tmp_path: Path) -> None:

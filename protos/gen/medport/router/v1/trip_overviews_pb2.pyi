@@ -149,6 +149,38 @@ class GetTripOverviewResponse(_message.Message):
 Global___GetTripOverviewResponse: _TypeAlias = GetTripOverviewResponse  # noqa: Y015
 
 @_typing.final
+class TripOverviewFilter(_message.Message):
+    """Narrows a list of trips by the filter of the silo whose list it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_REQUEST_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_request(self) -> _transport_requests_pb2.TransportRequestFilter:
+        """A hospital's trips: which of them."""
+
+    @_builtins.property
+    def assignment(self) -> _assignments_pb2.AssignmentFilter:
+        """An agency's jobs: which of them."""
+
+    def __init__(
+        self,
+        *,
+        transport_request: _transport_requests_pb2.TransportRequestFilter | None = ...,
+        assignment: _assignments_pb2.AssignmentFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "list", b"list", "transport_request", b"transport_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "list", b"list", "transport_request", b"transport_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_list: _TypeAlias = _typing.Literal["transport_request", "assignment"]  # noqa: Y015
+    _WhichOneofArgType_list: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_list) -> _WhichOneofReturnType_list | None: ...
+
+Global___TripOverviewFilter: _TypeAlias = TripOverviewFilter  # noqa: Y015
+
+@_typing.final
 class ListTripOverviewsRequest(_message.Message):
     """Asks for one page of trips."""
 
@@ -157,22 +189,28 @@ class ListTripOverviewsRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """The hospital or agency: the caller's own, or any hospital for the center's users."""
     page_size: _builtins.int
     """Most of the page: 0 means 50, more than 1000 means 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty: the first page."""
+    @_builtins.property
+    def filter(self) -> Global___TripOverviewFilter:
+        """Which trips; absent: all. The other list's: INVALID_ARGUMENT `INVALID_REQUEST`."""
+
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___TripOverviewFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,8 +82,8 @@ class TripOverviewServiceServicer:
         agency. Its pages neither skip nor repeat. Center adds what is due, or is named in
         unanswered_silos.
 
-        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; what
-        the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`, or
+        `INVALID_REQUEST`: among others for the other list's filter; what the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
         DEADLINE_EXCEEDED `SILO_TIMEOUT`, RESOURCE_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -56,8 +56,8 @@ class TripOverviewServiceStub:
     agency. Its pages neither skip nor repeat. Center adds what is due, or is named in
     unanswered_silos.
 
-    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; what
-    the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`, or
+    `INVALID_REQUEST`: among others for the other list's filter; what the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
     DEADLINE_EXCEEDED `SILO_TIMEOUT`, RESOURCE_EXHAUSTED.
     """
 
@@ -89,8 +89,8 @@ class TripOverviewServiceAsyncStub(TripOverviewServiceStub):
     agency. Its pages neither skip nor repeat. Center adds what is due, or is named in
     unanswered_silos.
 
-    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; what
-    the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
+    Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`, or
+    `INVALID_REQUEST`: among others for the other list's filter; what the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
     DEADLINE_EXCEEDED `SILO_TIMEOUT`, RESOURCE_EXHAUSTED.
     """
 
@@ -131,8 +131,8 @@ class TripOverviewServiceServicer(metaclass=_abc_1.ABCMeta):
         agency. Its pages neither skip nor repeat. Center adds what is due, or is named in
         unanswered_silos.
 
-        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`; what
-        the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
+        Errors: PERMISSION_DENIED for another organization; INVALID_ARGUMENT `INVALID_PAGE_TOKEN`, or
+        `INVALID_REQUEST`: among others for the other list's filter; what the list's own silo ended with: UNAUTHENTICATED, UNAVAILABLE `SILO_UNAVAILABLE`,
         DEADLINE_EXCEEDED `SILO_TIMEOUT`, RESOURCE_EXHAUSTED.
         """
 
