@@ -213,4 +213,4 @@ def _servicers(
     return [partial(add, servicer) for add, servicer in served]
 
 
-BUILD = Build(name="center", revision="0009", compose=compose)
+BUILD = Build(name="center", revision="0010", compose=compose)

@@ -8,7 +8,7 @@ from medport.ems.events.v1 import assignments_pb2 as pb
 
 from center_svc.domain.sla_timers import SlaKind
 from center_svc.messages import facts
-from center_svc.repositories import bid_facts, sla_timers, trip_facts
+from center_svc.repositories import bid_facts, drop_facts, sla_timers, trip_facts
 from chassis.clock import instant
 from chassis.projection import Received
 from chassis.unit_of_work import UnitOfWork
@@ -30,8 +30,7 @@ async def project(uow: UnitOfWork, event: Received) -> None:
                 **facts.miles(advanced),
             )
         case pb.TripDropped() as dropped:
-            key = facts.trip_key(dropped.job.trip)
-            await trip_facts.apply(uow, trip_facts.DROP, key, position)
+            await _drop(uow, dropped.job, position)
         case pb.CancellationRefused() | pb.CancellationConfirmed() as answer:
             key, at = facts.trip_key(answer.job.trip), instant(event.metadata.time)
             await sla_timers.answer(uow, key, SlaKind.CANCELLATION_ANSWER, at)
@@ -44,3 +43,9 @@ async def _confirm(uow: UnitOfWork, confirmed: pb.AwardConfirmed, position: int)
     await trip_facts.apply(
         uow, trip_facts.CONFIRM, key, position, agency_id=agency_id, bid_id=bid_id
     )
+
+
+async def _drop(uow: UnitOfWork, job: pb.JobRef, position: int) -> None:
+    key = facts.trip_key(job.trip)
+    await trip_facts.apply(uow, trip_facts.DROP, key, position)
+    await drop_facts.add(uow, key, UUID(job.agency_id), UUID(job.award_token))

@@ -18,6 +18,10 @@ from chassis.wire import member
 async def project(uow: UnitOfWork, event: Received) -> None:
     """Apply one event; a redelivered one changes nothing."""
     match event.payload:
+        case UnitStatusChanged(is_retired=True) as changed:
+            await unit_interval_facts.retire(
+                uow, UUID(changed.agency_id), UUID(changed.unit_id), instant(changed.change_time)
+            )
         case UnitStatusChanged() as changed:
             await unit_interval_facts.turn(
                 uow,

@@ -1,13 +1,14 @@
 """Figures: one aggregation over the facts per metric, so that a replay cannot change them.
 
 Shares and minutes are of the trips requested in a bucket; a trip is the business of the hospital
-that asked for it and of the agency that carries it.
+that asked for it and of the agency that carries it. A drop is that of the agency that gave the job
+back, whoever carries the trip now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -30,6 +31,13 @@ _BUSY = ", ".join(
 _OF_ORGANIZATION = (
     "(%(organization_id)s::uuid IS NULL OR trip.hospital_id = %(organization_id)s::uuid"
     " OR trip.agency_id = %(organization_id)s::uuid)"
+)
+# Also trips that it gave back.
+_OF_DROPS = (
+    f"({_OF_ORGANIZATION} OR EXISTS (SELECT FROM drop_fact AS given"
+    " WHERE given.hospital_id = trip.hospital_id"
+    " AND given.transport_request_id = trip.transport_request_id"
+    " AND given.agency_id = %(organization_id)s::uuid))"
 )
 _OF_AGENCY = "(%(organization_id)s::uuid IS NULL OR agency_id = %(organization_id)s::uuid)"
 _BUCKET = "date_bin(%(bucket)s, requested_at, %(since)s)"
@@ -55,6 +63,8 @@ class Whose:
     organization: str
     join_trips: str
     of_trips: str
+    join_drops: str
+    of_drops: str
     join_units: str
     of_units: str
 
@@ -63,6 +73,8 @@ ONE = Whose(
     organization="%(organization_id)s::uuid",
     join_trips="",
     of_trips=_OF_ORGANIZATION,
+    join_drops="",
+    of_drops=_OF_DROPS,
     join_units="",
     of_units=_OF_AGENCY,
 )
@@ -72,6 +84,12 @@ EACH = Whose(
     join_trips="CROSS JOIN LATERAL (SELECT NULL::uuid UNION ALL SELECT trip.hospital_id"
     " UNION ALL SELECT trip.agency_id WHERE trip.agency_id IS NOT NULL) AS whose (organization_id)",
     of_trips="true",
+    join_drops="CROSS JOIN LATERAL (SELECT NULL::uuid UNION SELECT trip.hospital_id"
+    " UNION SELECT trip.agency_id WHERE trip.agency_id IS NOT NULL"
+    " UNION SELECT given.agency_id FROM drop_fact AS given"
+    " WHERE given.hospital_id = trip.hospital_id"
+    " AND given.transport_request_id = trip.transport_request_id) AS whose (organization_id)",
+    of_drops="true",
     join_units="CROSS JOIN LATERAL (SELECT NULL::uuid UNION ALL SELECT agency_id)"
     " AS whose (organization_id)",
     of_units="true",
@@ -106,6 +124,16 @@ _BIDS = (
     "SELECT count(*) FROM bid_fact AS bid WHERE bid.hospital_id = trip.hospital_id"
     " AND bid.transport_request_id = trip.transport_request_id"
 )
+_DROPS = (
+    "SELECT count(*) FROM drop_fact AS given WHERE given.hospital_id = trip.hospital_id"
+    " AND given.transport_request_id = trip.transport_request_id AND (ORGANIZATION IS NULL"
+    " OR ORGANIZATION IN (given.hospital_id, given.agency_id))"
+)
+
+
+def _drops(whose: Whose) -> str:
+    whose = replace(whose, join_trips=whose.join_drops, of_trips=whose.of_drops)
+    return _trips(f"sum(({_DROPS}))")(whose)
 
 
 def _utilization(whose: Whose) -> str:
@@ -144,7 +172,7 @@ AGGREGATIONS: dict[Metric, Aggregation] = {
         where=f"{_COMPLETED} AND loaded_miles + deadhead_miles > 0",
     ),
     Metric.REVENUE: _trips("sum(bid_amount)", where=f"{_COMPLETED} AND bid_amount IS NOT NULL"),
-    Metric.DROPS: _trips("sum(drop_count)"),
+    Metric.DROPS: _drops,
     Metric.CANCELLATIONS: _trips(
         "count(*)", dimension="cancellation_reason", where=f"status = '{TripStatus.CANCELLED}'"
     ),

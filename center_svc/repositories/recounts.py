@@ -48,12 +48,22 @@ _OF_GONE_TRIPS = """
 # A level is started and met again by the same events; that it was missed is not taken back.
 UNMET = written(f"UPDATE sla_timer SET cleared_at = NULL {_OF_GONE_TRIPS}")  # noqa: S608 - as below
 FORGET_BIDS = written(f"DELETE FROM bid_fact {_OF_GONE_TRIPS}")  # noqa: S608 - constants
+FORGET_DROPS = written(f"DELETE FROM drop_fact {_OF_GONE_TRIPS}")  # noqa: S608 - constants
 FORGET_TRIPS = written("DELETE FROM trip_fact WHERE requested_at >= %(since)s")
 FORGET_UNITS = written("DELETE FROM unit_interval_fact WHERE started_at >= %(since)s")
 REOPEN_UNITS = written("UPDATE unit_interval_fact SET ended_at = NULL WHERE ended_at >= %(since)s")
+FORGET_SINCE = [
+    STALE,
+    UNMET,
+    FORGET_BIDS,
+    FORGET_DROPS,
+    FORGET_TRIPS,
+    FORGET_UNITS,
+    REOPEN_UNITS,
+]
 FORGET_ALL = [
     written(f"DELETE FROM {table}")  # noqa: S608 - constants
-    for table in ("bid_fact", "trip_fact", "unit_interval_fact", "system_analytics")
+    for table in ("bid_fact", "drop_fact", "trip_fact", "unit_interval_fact", "system_analytics")
 ]
 
 
@@ -76,7 +86,7 @@ async def given_up(uow: UnitOfWork) -> set[_Place]:
 async def forget(uow: UnitOfWork, since: datetime | None) -> None:
     """Take away the facts of trips asked for since, and of units' time; all of them for None."""
     at = since or EVER
-    for statement in (STALE, UNMET, FORGET_BIDS, FORGET_TRIPS, FORGET_UNITS, REOPEN_UNITS):
+    for statement in FORGET_SINCE:
         await uow.execute(statement, since=at)
     for statement in [] if since else FORGET_ALL:
         await uow.execute(statement)

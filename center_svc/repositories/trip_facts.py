@@ -124,7 +124,7 @@ _PRICE = (
 )
 _CONFIRM = _ems(bid_amount=_PRICE)
 CONFIRM = _ems_upsert(_CONFIRM, bid_amount=_CONFIRM.excluded.bid_amount)
-DROP = _ems_upsert(_ems(drop_count=1), drop_count=table.c.drop_count + 1, bid_amount=null())
+DROP = _ems_upsert(_ems(), bid_amount=null())
 _DRIVE = _ems(
     loaded_miles=bindparam("loaded_miles", type_=Double),
     deadhead_miles=bindparam("deadhead_miles", type_=Double),

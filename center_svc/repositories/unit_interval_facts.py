@@ -24,6 +24,12 @@ END = compiled(
     .where(*_UNIT, table.c.ended_at.is_(None), table.c.started_at < bindparam("at"))
     .values(ended_at=bindparam("at"))
 )
+# Nothing follows that would take the place of what began in the same moment.
+RETIRE = compiled(
+    update(table)
+    .where(*_UNIT, table.c.ended_at.is_(None), table.c.started_at <= bindparam("at"))
+    .values(ended_at=bindparam("at"))
+)
 _BEGIN = insert(table).values(
     agency_id=bindparam("agency_id"),
     unit_id=bindparam("unit_id"),
@@ -46,4 +52,10 @@ async def turn(
     ended = await uow.execute(END, agency_id=agency_id, unit_id=unit_id, at=at)
     begun = await uow.execute(BEGIN, agency_id=agency_id, unit_id=unit_id, at=at, status=status)
     if ended or begun:
+        await stale_buckets.note_units(uow, at)
+
+
+async def retire(uow: UnitOfWork, agency_id: UUID, unit_id: UUID, at: datetime) -> None:
+    """End what a unit did until now; it does nothing from now on."""
+    if await uow.execute(RETIRE, agency_id=agency_id, unit_id=unit_id, at=at):
         await stale_buckets.note_units(uow, at)

@@ -15,6 +15,7 @@ from center_svc.repositories import analytics, sla_timers, system_analytics
 from center_svc.repositories.system_analytics import Place
 from chassis import auth
 from chassis.clock import Clock, instant, timestamp
+from chassis.errors import InvalidArgument
 from chassis.paging import Paging
 from chassis.unit_of_work import Database
 from chassis.wire import member
@@ -106,6 +107,12 @@ class AnalyticsServicer(rpc.AnalyticsServiceServicer):
 
     def _query(self, own: UUID | None, request: pb.QueryMetricsRequest) -> analytics.Query:
         since, until = instant(request.span.start_time), instant(request.span.end_time)
+        # The contract compares nanoseconds; PostgreSQL has none.
+        if since == until:
+            raise InvalidArgument(
+                "the span is shorter than a microsecond",
+                violations={"span": "must be a microsecond or longer"},
+            )
         bucket: timedelta = request.bucket_duration.ToTimedelta()
         return analytics.Query(
             organization_id=own,

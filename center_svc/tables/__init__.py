@@ -13,6 +13,7 @@ from center_svc.tables.administration import (
 from center_svc.tables.facts import (
     analytics_refresh,
     bid_fact,
+    drop_fact,
     heard_silo,
     sla_timer,
     stale_bucket,
@@ -28,6 +29,7 @@ __all__ = [
     "audit_log",
     "bid_fact",
     "center_user",
+    "drop_fact",
     "feature_toggle",
     "heard_silo",
     "metadata",

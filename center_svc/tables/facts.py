@@ -42,7 +42,7 @@ trip_fact = Table(
     column("bid_amount", optional=True),
     column("loaded_miles", optional=True),
     column("deadhead_miles", optional=True),
-    column("drop_count", default="0"),
+    column("drop_count", default="0"),  # of the release before; drop_fact says it now
     column("hospital_version", default="0"),
     column("ems_version", default="0"),
     check(
@@ -66,6 +66,16 @@ bid_fact = Table(
     column("submitted_at"),
     column("bid_version"),
     Index("bid_fact_trip", "hospital_id", "transport_request_id"),
+)
+
+# A job given back, whoever has the trip now; an award is answered by one job.
+drop_fact = Table(
+    "drop_fact",
+    metadata,
+    column("hospital_id", primary_key=True),
+    column("transport_request_id", primary_key=True),
+    column("agency_id", primary_key=True),
+    column("award_token", primary_key=True),
 )
 
 unit_interval_fact = Table(

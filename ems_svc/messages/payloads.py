@@ -51,6 +51,7 @@ def payload(event: e.Event) -> Message:  # noqa: PLR0911 - one line per event
                 unit_id=str(unit.id),
                 status=words.unit_status(unit.current_status),
                 change_time=timestamp(at),
+                is_retired=not unit.is_active,
             )
         case e.UnitUpdated():
             return unit_values(event.unit)

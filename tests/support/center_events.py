@@ -16,6 +16,7 @@ from medport.common.v1.event_log_pb2 import EventMetadata, EventPlacement
 from medport.ems.events.v1 import assignments_pb2 as jobs
 from medport.ems.events.v1 import transport_bids_pb2 as bids
 from medport.ems.events.v1.trips_pb2 import TripRef as EmsTripRef
+from medport.ems.events.v1.units_pb2 import UnitStatusChanged
 from medport.hospital.events.v1 import transport_requests_pb2 as trips
 
 from center_svc.server import followings
@@ -73,6 +74,7 @@ class Story:
     agency_id: UUID = field(default_factory=uuid4)
     trip_id: UUID = field(default_factory=uuid4)
     bid_id: UUID = field(default_factory=uuid4)
+    award_token: UUID = field(default_factory=uuid4)
     began: datetime = NOON
     first_position: int = 1
     sent: list[Sent] = field(default_factory=list)
@@ -109,7 +111,10 @@ class Story:
     @property
     def job(self) -> jobs.JobRef:
         return jobs.JobRef(
-            trip=self.trip, agency_id=str(self.agency_id), assignment_id=str(uuid4())
+            trip=self.trip,
+            agency_id=str(self.agency_id),
+            assignment_id=str(uuid4()),
+            award_token=str(self.award_token),
         )
 
     def requested(self) -> None:
@@ -141,8 +146,11 @@ class Story:
         )
 
     def awarded(self, minute: float) -> None:
+        self.award_token = uuid4()
         award = trips.TransportRequestAwarded(
-            bid_id=str(self.bid_id), agency_id=str(self.agency_id), award_token=str(uuid4())
+            bid_id=str(self.bid_id),
+            agency_id=str(self.agency_id),
+            award_token=str(self.award_token),
         )
         self.hospital(minute, award)
 
@@ -250,3 +258,24 @@ def a_trip_carried_by_the_second_agency(**known: Any) -> Story:
     story.progressed(38, words.TRIP_STATUS_EN_ROUTE)
     story.completed(90)
     return story
+
+
+def turned(
+    position: int,
+    agency_id: UUID,
+    unit_id: str,
+    minute: float,
+    status: words.UnitStatus.ValueType,
+    *,
+    is_retired: bool = False,
+) -> Sent:
+    """Tell what a unit does from a minute after noon on."""
+    at = NOON + timedelta(minutes=minute)
+    changed = UnitStatusChanged(
+        agency_id=str(agency_id),
+        unit_id=unit_id,
+        status=status,
+        change_time=timestamp(at),
+        is_retired=is_retired,
+    )
+    return Sent("ems", changed, position, position, at)

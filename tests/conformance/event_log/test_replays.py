@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -35,7 +36,7 @@ from tests.support.silo_logs import KINDS
 
 FORGET = "DELETE FROM consumer_checkpoint; TRUNCATE {}"
 REVOKED = "SELECT string_agg(key_name, ' ') FROM trusted_key WHERE revoked_at IS NOT NULL"
-FACTS = ("trip_fact", "bid_fact", "unit_interval_fact", "sla_timer")
+FACTS = ("trip_fact", "bid_fact", "drop_fact", "unit_interval_fact", "sla_timer")
 COPIES: list[tuple[str, str, Rows]] = [
     ("hospital.settings", "center", SETTINGS),
     ("ems.settings", "center", SETTINGS),
@@ -126,9 +127,9 @@ async def test_centers_facts_come_out_equal_when_both_logs_are_followed_anew(
         living = await centers.enter_async_context(_center(databases, silos))
         for make in (a_completed_trip, a_dropped_and_cancelled_trip, a_completed_trip):
             await tell(silos, make())
-        unit = {"agency_id": str(uuid4()), "unit_id": str(uuid4())}
+        unit: dict[str, Any] = {"agency_id": str(uuid4()), "unit_id": str(uuid4())}
         for status in (words.UNIT_STATUS_AVAILABLE, words.UNIT_STATUS_EN_ROUTE):
-            changed = UnitStatusChanged(**unit, status=status, change_time=timestamp(NOON))
+            changed = UnitStatusChanged(status=status, change_time=timestamp(NOON), **unit)
             await say(silos["ems"], changed, f"told/{uuid4()}")
         heads = {source: await _head(silo) for source, silo in silos.items()}
         await _until_at(living, heads)

@@ -19,9 +19,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.type.interval_pb2 import Interval
 from medport.center.v1 import analytics_pb2 as pb
 from medport.common.v1 import vocabulary_pb2 as words
-from medport.ems.events.v1.units_pb2 import UnitStatusChanged
+from medport.ems.events.v1.assignments_pb2 import TripDropped
 
-from chassis.clock import timestamp
 from chassis.interceptors.validation import violations
 from tests.support.center_events import (
     NOON,
@@ -32,8 +31,10 @@ from tests.support.center_events import (
     a_trip_carried_by_the_second_agency,
     apply,
     database_on,
+    turned,
 )
 from tests.support.center_silo import Center, Metadata, center, refusal
+from tests.support.guarded import violations as broken
 
 Figures = dict[tuple[str, str], float]
 
@@ -63,6 +64,7 @@ def facts(silo: Center) -> list[Any]:
         for query in (
             "SELECT to_jsonb(t) - 'ems_version' FROM trip_fact t ORDER BY transport_request_id",
             "SELECT to_jsonb(b) FROM bid_fact b ORDER BY bid_id",
+            "SELECT to_jsonb(d) FROM drop_fact d ORDER BY award_token",
             "SELECT to_jsonb(u) FROM unit_interval_fact u ORDER BY unit_id, started_at",
             "SELECT kind, due_at, cleared_at FROM sla_timer ORDER BY transport_request_id, kind",
         )
@@ -126,7 +128,7 @@ async def test_nothing_orders_the_two_silos(silo: Center, seed: int) -> None:
     async with database_on(silo.dsn) as database:
         await apply(database, events)
         in_order = facts(silo)
-        silo.sql("TRUNCATE trip_fact, bid_fact, unit_interval_fact, sla_timer")
+        silo.sql("TRUNCATE trip_fact, bid_fact, drop_fact, unit_interval_fact, sla_timer")
         await apply(database, interleaved(events, seed))
     assert facts(silo) == in_order
 
@@ -139,19 +141,12 @@ async def test_a_trip_that_only_ems_spoke_of_counts_nowhere(silo: Center) -> Non
 
 
 async def test_units_are_utilized_while_they_have_a_job(silo: Center) -> None:
-    agency_id, unit_id = uuid4(), uuid4()
+    agency_id, unit_id = uuid4(), str(uuid4())
     did = {0: words.UNIT_STATUS_AVAILABLE, 30: words.UNIT_STATUS_EN_ROUTE}
     did |= {60: words.UNIT_STATUS_TRANSPORTING, 90: words.UNIT_STATUS_OFF_DUTY}
     async with database_on(silo.dsn) as database:
         for n, (minute, status) in enumerate(did.items(), 1):
-            at = NOON + timedelta(minutes=minute)
-            changed = UnitStatusChanged(
-                agency_id=str(agency_id),
-                unit_id=str(unit_id),
-                status=status,
-                change_time=timestamp(at),
-            )
-            await apply(database, [Sent("ems", changed, n, n, at)] * 2)
+            await apply(database, [turned(n, agency_id, unit_id, minute, status)] * 2)
     hour = Duration(seconds=3600)
     request = a_day(metrics=[pb.METRIC_UNIT_UTILIZATION], bucket_duration=hour)
     request.organization_id = str(agency_id)
@@ -160,6 +155,33 @@ async def test_units_are_utilized_while_they_have_a_job(silo: Center) -> None:
     starts = [each.bucket_start_time.ToDatetime(tzinfo=NOON.tzinfo) for each in answer.points]
     assert starts == [NOON, NOON + timedelta(hours=1)]
     assert [each.metric_value for each in answer.points] == [0.5, 1.0]
+
+
+# What a unit is doing when it is retired, and when that is: maybe in the moment of its last change.
+@pytest.mark.parametrize(
+    ("last", "retired"),
+    [(words.UNIT_STATUS_AVAILABLE, 60), (words.UNIT_STATUS_OUT_OF_SERVICE, 30)],
+    ids=["later", "at once"],
+)
+async def test_a_retired_unit_is_in_no_state_and_its_time_has_ended(
+    silo: Center, last: words.UnitStatus.ValueType, retired: int
+) -> None:
+    agency, unit_id, out = uuid4(), str(uuid4()), words.UNIT_STATUS_OUT_OF_SERVICE
+    did = [(0, words.UNIT_STATUS_EN_ROUTE, False), (30, last, False), (retired, out, True)]
+    told = [
+        turned(n, agency, unit_id, minute, status, is_retired=ends)
+        for n, (minute, status, ends) in enumerate(did, 1)
+    ]
+    told.append(turned(9, agency, str(uuid4()), 0, out))  # unusable, but not retired
+    spans = "SELECT extract(epoch FROM ended_at - started_at) / 60 FROM unit_interval_fact"
+    spans += " WHERE unit_id = %s ORDER BY started_at"
+    request = pb.GetOperationsSummaryRequest(organization_id=str(agency))
+    async with database_on(silo.dsn) as database:
+        for events in (told, told, told[:1], told[2:3]):  # once, all again, and some by themselves
+            await apply(database, events)
+            summary = silo.analytics.GetOperationsSummary(request, metadata=await silo.login())
+            assert dict((await summary).units) == {"OUT_OF_SERVICE": 1}
+            assert silo.sql(spans, unit_id) == [(30,), (retired - 30,)]
 
 
 async def test_each_organization_sees_its_own_share(silo: Center) -> None:
@@ -182,6 +204,30 @@ async def test_each_organization_sees_its_own_share(silo: Center) -> None:
     assert await refusal(crew) is grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_a_drop_is_counted_to_the_agency_that_gave_the_job_back(silo: Center) -> None:
+    taken_over = a_trip_carried_by_the_second_agency()
+    dropped_by, carried_by = UUID(_drop(taken_over).job.agency_id), taken_over.agency_id
+    left = a_dropped_and_cancelled_trip(first_position=100, hospital_id=taken_over.hospital_id)
+    again = a_dropped_and_cancelled_trip(first_position=200, agency_id=dropped_by)
+    async with database_on(silo.dsn) as database:
+        for story in (taken_over, left, again):
+            await apply(database, story.sent * 2)
+
+    admin, drops = await silo.login(), ("drops", "")
+    organizations = (dropped_by, carried_by, left.agency_id, left.hospital_id, again.hospital_id)
+    told = [
+        await figures(silo, admin, organization_id=str(each), metrics=[pb.METRIC_DROPS])
+        for each in organizations
+    ]
+    assert told == [{drops: 2.0}, {drops: 0.0}, {drops: 1.0}, {drops: 2.0}, {drops: 1.0}]
+    assert await figures(silo, admin, metrics=[pb.METRIC_DROPS]) == {drops: 3.0}
+
+
+def _drop(story: Story) -> TripDropped:
+    (dropped,) = (each.payload for each in story.sent if isinstance(each.payload, TripDropped))
+    return dropped
+
+
 async def test_the_summary_counts_what_is_under_way(silo: Center) -> None:
     live = Story()
     live.requested()
@@ -193,6 +239,19 @@ async def test_the_summary_counts_what_is_under_way(silo: Center) -> None:
     answer = await silo.analytics.GetOperationsSummary(request, metadata=await silo.login())
     assert dict(answer.trips) == {"PENDING": 1}
     assert dict(answer.breaches) == {"FIRST_BID": 1}
+
+
+async def test_a_span_without_a_microsecond_is_refused_by_name(silo: Center) -> None:
+    request, admin = a_day(), await silo.login()
+    request.span.start_time.nanos, request.span.end_time.nanos = 1, 2
+    request.span.end_time.seconds = request.span.start_time.seconds
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await silo.analytics.QueryMetrics(request, metadata=admin)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [*broken(refused.value)] == ["span"]
+
+    request.span.end_time.nanos = 1000
+    assert not (await silo.analytics.QueryMetrics(request, metadata=admin)).points
 
 
 @pytest.mark.parametrize(

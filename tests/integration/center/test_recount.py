@@ -19,10 +19,8 @@ from uuid import uuid4
 import grpc
 import pytest
 from medport.common.v1 import vocabulary_pb2 as words
-from medport.ems.events.v1.units_pb2 import UnitStatusChanged
 
 from center_svc.recount import Behind, Log, count, spool
-from chassis.clock import timestamp
 from chassis.unit_of_work import Database
 from tests.support.center_events import (
     NOON,
@@ -30,8 +28,10 @@ from tests.support.center_events import (
     Story,
     a_completed_trip,
     a_dropped_and_cancelled_trip,
+    a_trip_carried_by_the_second_agency,
     apply,
     database_on,
+    turned,
 )
 from tests.support.databases import Databases
 from tests.support.silos import Keys, running
@@ -41,6 +41,7 @@ from tests.support.waiting import until
 TABLES = {
     "trip_fact": "*",
     "bid_fact": "*",
+    "drop_fact": "*",
     "unit_interval_fact": "*",
     "sla_timer": "*",
     "system_analytics": "id, metric_name, dimensions_key, metric_value, metadata",
@@ -59,14 +60,15 @@ def a_history() -> list[Sent]:
     agency = uuid4()
     stories = [a_completed_trip(agency_id=agency), a_dropped_and_cancelled_trip(), Story()]
     stories[-1].requested()
-    unit_id, events = str(uuid4()), [event for story in stories for event in story.sent]
-    for minute, status in ((0, words.UNIT_STATUS_AVAILABLE), (40, words.UNIT_STATUS_EN_ROUTE)):
-        at = NOON + timedelta(minutes=minute)
-        changed = UnitStatusChanged(
-            agency_id=str(agency), unit_id=unit_id, status=status, change_time=timestamp(at)
-        )
-        events.append(Sent("ems", changed, 1, 1, at))
-    return events
+    unit, retired = str(uuid4()), str(uuid4())
+    out = words.UNIT_STATUS_OUT_OF_SERVICE
+    return [
+        *(event for story in stories for event in story.sent),
+        turned(1, agency, unit, 0, words.UNIT_STATUS_AVAILABLE),
+        turned(1, agency, retired, 0, words.UNIT_STATUS_AVAILABLE),
+        turned(1, agency, unit, 40, words.UNIT_STATUS_EN_ROUTE),
+        turned(1, agency, retired, 40, out, is_retired=True),
+    ]
 
 
 @pytest.fixture
@@ -94,6 +96,8 @@ async def test_facts_are_what_the_logs_tell_whatever_became_of_them(
     await until(lambda: fresh(mesh.center, mesh.database))
     before = known(mesh.center)
     assert all(before.values())
+    under_way = "SELECT status FROM unit_interval_fact WHERE ended_at IS NULL"
+    assert sql(mesh.center, under_way) == [("EN_ROUTE",)]  # the retired unit does nothing
 
     sql(mesh.center, _SPOIL)
     assert known(mesh.center) != before
@@ -113,7 +117,10 @@ async def test_facts_are_what_the_logs_tell_whatever_became_of_them(
 
 
 _SPOIL = """
-UPDATE trip_fact SET drop_count = 7, bid_amount = 1, status = 'EXPIRED';
+UPDATE trip_fact SET bid_amount = 1, status = 'EXPIRED';
+UPDATE drop_fact SET agency_id = gen_random_uuid();
+INSERT INTO drop_fact SELECT hospital_id, transport_request_id, agency_id, gen_random_uuid()
+  FROM drop_fact;
 DELETE FROM bid_fact;
 UPDATE unit_interval_fact SET status = 'OFF_DUTY';
 INSERT INTO unit_interval_fact VALUES (gen_random_uuid(), gen_random_uuid(), '2026-11-20Z', NULL,
@@ -186,16 +193,26 @@ INSERT INTO consumer_dead_letter (consumer, source, epoch, position, subject, ty
 
 
 async def test_what_a_log_no_longer_tells_is_kept(database: Database, center_database: str) -> None:
-    old = a_completed_trip(began=NOON - timedelta(days=3))
+    old = a_trip_carried_by_the_second_agency(began=NOON - timedelta(days=3))
     new = a_completed_trip(first_position=100)
-    await apply(database, [*old.sent, *new.sent])
+    unit, out = str(uuid4()), words.UNIT_STATUS_OUT_OF_SERVICE
+    begun = turned(50, old.agency_id, unit, -3 * 24 * 60, words.UNIT_STATUS_AVAILABLE)
+    retired = turned(200, old.agency_id, unit, 0, out, is_retired=True)
+    await apply(database, [*old.sent, begun, *new.sent, retired])
     before = known(center_database)
-    sql(center_database, "UPDATE trip_fact SET drop_count = 7 WHERE requested_at >= %s", NOON)
+    sql(center_database, _MADE_UP, NOON)
 
-    # All that is left of the old trip is its end.
-    rest, begins = [*old.sent[-2:], *new.sent], _moment(old.sent[-2].at)
+    # All that is left of the old trip is its end, and of the unit that it was retired.
+    rest, begins = [*old.sent[-2:], *new.sent, retired], _moment(old.sent[-2].at)
     await counted(database, center_database, rest, is_whole=False, first_recorded=begins)
     assert known(center_database) == before
+
+
+_MADE_UP = """
+INSERT INTO drop_fact
+SELECT hospital_id, transport_request_id, agency_id, gen_random_uuid()
+  FROM trip_fact WHERE requested_at >= %s
+"""
 
 
 def _moment(at: datetime) -> datetime:

@@ -34,6 +34,7 @@ from tests.support.center_events import (
     Story,
     a_completed_trip,
     a_dropped_and_cancelled_trip,
+    a_trip_carried_by_the_second_agency,
     apply,
     database_on,
 )
@@ -134,7 +135,7 @@ def unit_days(agency_id: UUID, *minutes: int) -> list[Sent]:
 
 
 def a_history() -> tuple[list[Sent], list[UUID]]:
-    """Tell of five trips of two hospitals, in three hours of two days, and of two units."""
+    """Tell of six trips of three hospitals, in three hours of two days, and of two units."""
     agency, rival = uuid4(), uuid4()
     first = a_completed_trip(agency_id=agency)
     stories = [
@@ -143,11 +144,14 @@ def a_history() -> tuple[list[Sent], list[UUID]]:
         a_completed_trip(first_position=200, agency_id=rival, began=NOON + timedelta(hours=2)),
         a_completed_trip(first_position=300, agency_id=agency, began=NOON + timedelta(hours=26)),
         Story(first_position=400, began=NOON + timedelta(hours=26)),
+        a_trip_carried_by_the_second_agency(first_position=500),
     ]
-    stories[-1].requested()
+    dropped_by = stories[1].agency_id
+    stories[4].requested()
     told = [event for story in stories for event in story.sent]
     units = [*unit_days(agency, 0, 50, 130, 700), *unit_days(rival, 10, 20, 1500, 1600)]
-    return [*told, *units], [first.hospital_id, stories[2].hospital_id, agency, rival]
+    whose = [first.hospital_id, stories[2].hospital_id, agency, rival, stories[-1].agency_id]
+    return [*told, *units], [*whose, dropped_by]
 
 
 async def test_a_series_is_what_the_facts_say_for_each_organization(

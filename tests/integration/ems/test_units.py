@@ -133,6 +133,11 @@ async def test_a_retired_unit_leaves_its_number(swift: Agency) -> None:
     twice = await refused(swift.silo.units.RetireUnit(again, metadata=swift.dispatcher))
 
     assert not retired.is_active
+    told = swift.silo.payloads(f"units/{unit.id}")
+    assert [(each.status, each.is_retired) for each in told] == [
+        (words.UNIT_STATUS_AVAILABLE, False),
+        (words.UNIT_STATUS_OUT_OF_SERVICE, True),
+    ]
     assert (twice.code, twice.reason) == (Code.FAILED_PRECONDITION, "UNIT_RETIRED")
     listing = pb.ListUnitsRequest(agency_id=str(swift.id))
     listed = await swift.silo.units.ListUnits(listing, metadata=swift.dispatcher)

@@ -29,7 +29,7 @@ from medport.common.v1 import vocabulary_pb2 as medport_dot_common_dot_v1_dot_vo
 from medport.ems.events.v1 import assignments_pb2 as medport_dot_ems_dot_events_dot_v1_dot_assignments__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/ems/events/v1/units.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\x1a\'medport/ems/events/v1/assignments.proto\"\xa0\x01\n\x11UnitStatusChanged\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatus\x12/\n\x0b\x63hange_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x07\xd2\xd5\"\x03\x03\x04\x06\"\xe6\x01\n\x0bUnitUpdated\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12)\n\x04type\x18\x04 \x01(\x0e\x32\x1b.medport.common.v1.UnitType\x12\x35\n\ncrew_level\x18\x05 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12\x33\n\x0c\x63\x61pabilities\x18\x06 \x03(\x0e\x32\x1d.medport.common.v1.Capability:\x07\xd2\xd5\"\x03\x03\x04\x06\"\xb1\x01\n\x14UnitLocationReported\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12%\n\x08location\x18\x03 \x01(\x0b\x32\x13.google.type.LatLng\x12,\n\x08\x66ix_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x07\xd2\xd5\"\x03\x01\x05\x06\"x\n\x0cUnitSnapshot\x12\x30\n\x04unit\x18\x01 \x01(\x0b\x32\".medport.ems.events.v1.UnitUpdated\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatus:\x07\xd2\xd5\"\x03\x03\x04\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!medport/ems/events/v1/units.proto\x12\x15medport.ems.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a&medport/common/v1/event_audience.proto\x1a\"medport/common/v1/vocabulary.proto\x1a\'medport/ems/events/v1/assignments.proto\"\xb4\x01\n\x11UnitStatusChanged\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatus\x12/\n\x0b\x63hange_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_retired\x18\x05 \x01(\x08:\x07\xd2\xd5\"\x03\x03\x04\x06\"\xe6\x01\n\x0bUnitUpdated\x12\x11\n\tagency_id\x18\x01 \x01(\t\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12\x13\n\x0bunit_number\x18\x03 \x01(\t\x12)\n\x04type\x18\x04 \x01(\x0e\x32\x1b.medport.common.v1.UnitType\x12\x35\n\ncrew_level\x18\x05 \x01(\x0e\x32!.medport.common.v1.TransportLevel\x12\x33\n\x0c\x63\x61pabilities\x18\x06 \x03(\x0e\x32\x1d.medport.common.v1.Capability:\x07\xd2\xd5\"\x03\x03\x04\x06\"\xb1\x01\n\x14UnitLocationReported\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.medport.ems.events.v1.JobRef\x12\x0f\n\x07unit_id\x18\x02 \x01(\t\x12%\n\x08location\x18\x03 \x01(\x0b\x32\x13.google.type.LatLng\x12,\n\x08\x66ix_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x07\xd2\xd5\"\x03\x01\x05\x06\"x\n\x0cUnitSnapshot\x12\x30\n\x04unit\x18\x01 \x01(\x0b\x32\".medport.ems.events.v1.UnitUpdated\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.medport.common.v1.UnitStatus:\x07\xd2\xd5\"\x03\x03\x04\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,11 +45,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNITSNAPSHOT']._loaded_options = None
   _globals['_UNITSNAPSHOT']._serialized_options = b'\322\325\"\003\003\004\006'
   _globals['_UNITSTATUSCHANGED']._serialized_start=237
-  _globals['_UNITSTATUSCHANGED']._serialized_end=397
-  _globals['_UNITUPDATED']._serialized_start=400
-  _globals['_UNITUPDATED']._serialized_end=630
-  _globals['_UNITLOCATIONREPORTED']._serialized_start=633
-  _globals['_UNITLOCATIONREPORTED']._serialized_end=810
-  _globals['_UNITSNAPSHOT']._serialized_start=812
-  _globals['_UNITSNAPSHOT']._serialized_end=932
+  _globals['_UNITSTATUSCHANGED']._serialized_end=417
+  _globals['_UNITUPDATED']._serialized_start=420
+  _globals['_UNITUPDATED']._serialized_end=650
+  _globals['_UNITLOCATIONREPORTED']._serialized_start=653
+  _globals['_UNITLOCATIONREPORTED']._serialized_end=830
+  _globals['_UNITSNAPSHOT']._serialized_start=832
+  _globals['_UNITSNAPSHOT']._serialized_end=952
 # @@protoc_insertion_point(module_scope)

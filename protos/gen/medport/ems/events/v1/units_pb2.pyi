@@ -24,7 +24,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class UnitStatusChanged(_message.Message):
-    """Tells what a unit does from now on; the first one tells that the unit exists."""
+    """Tells what a unit does from now on; the first one tells that the unit exists, the last one that it
+    is retired.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,12 +34,15 @@ class UnitStatusChanged(_message.Message):
     UNIT_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    IS_RETIRED_FIELD_NUMBER: _builtins.int
     agency_id: _builtins.str
     """The agency that owns the unit."""
     unit_id: _builtins.str
     """The unit."""
     status: _vocabulary_pb2.UnitStatus.ValueType
     """What it does."""
+    is_retired: _builtins.bool
+    """Whether it is retired from then on: it is in use no more, and counts in no state."""
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
@@ -49,10 +54,11 @@ class UnitStatusChanged(_message.Message):
         unit_id: _builtins.str = ...,
         status: _vocabulary_pb2.UnitStatus.ValueType = ...,
         change_time: _timestamp_pb2.Timestamp | None = ...,
+        is_retired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "change_time", b"change_time", "status", b"status", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_id", b"agency_id", "change_time", b"change_time", "is_retired", b"is_retired", "status", b"status", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
