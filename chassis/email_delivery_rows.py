@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from chassis.clock import timestamp
-from chassis.notification_texts import Channel, DeliveryOutcome, EmailDeliveryState
+from chassis.notification_texts import Channel, DeliveryOutcome, EmailDeliveryState, EmailEndReason
 from chassis.session_rows import owned
 from chassis.sql import compiled
 from chassis.unit_of_work import Rows
@@ -48,7 +48,7 @@ class EmailDeliveryRows:
         table, log = metadata.tables["notification"], metadata.tables["notification_delivery"]
         recipient = cast(bindparam("recipient"), Uuid)
         template = bindparam("template", type_=Text)
-        names = ("id", "recipient_user_id", "template_name", "state", "attempts")
+        names = ("id", "recipient_user_id", "template_name", "state", "last_error", "attempts")
         times = ("next_attempt_at", "sent_at", "expires_at", "created_at")
         self._list = compiled(
             select(*(table.c[name] for name in (*names, *times)), _tried(table, log, tenant))
@@ -108,6 +108,7 @@ def _delivery(  # noqa: PLR0917 - a row's columns, in their order
     recipient_user_id: UUID,
     template_name: str,
     state: str,
+    last_error: str | None,
     attempts: int,
     next_attempt_at: datetime | None,
     sent_at: datetime | None,
@@ -120,6 +121,7 @@ def _delivery(  # noqa: PLR0917 - a row's columns, in their order
         recipient_user_id=str(recipient_user_id),
         template_name=template_name,
         state=number(pb.EmailDeliveryState, EmailDeliveryState(state)),
+        end_reason=number(pb.EmailEndReason, _end_reason(state, last_error)),
         attempt_count=attempts,
         attempts=[_attempt(*each) for each in tried or ()],
         next_attempt_time=timestamp(next_attempt_at),
@@ -127,6 +129,12 @@ def _delivery(  # noqa: PLR0917 - a row's columns, in their order
         expire_time=timestamp(expires_at),
         create_time=timestamp(created_at),
     )
+
+
+def _end_reason(state: str, last_error: str | None) -> EmailEndReason | None:
+    """Return why it was given up: the first word of its last error, which a code may follow."""
+    is_given_up = state in {EmailDeliveryState.FAILED, EmailDeliveryState.SUPPRESSED}
+    return EmailEndReason(last_error.split()[0]) if is_given_up and last_error else None
 
 
 def _attempt(at: datetime, outcome: str, smtp_code: int | None) -> pb.EmailDeliveryAttempt:

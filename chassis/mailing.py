@@ -22,7 +22,14 @@ from chassis.clock import Clock
 from chassis.mail import Delivery, Mail, Session, Unreachable
 from chassis.mail_rows import NEVER, MailKey, MailRows, QueuedMail
 from chassis.mail_settings import MailSettings
-from chassis.notification_texts import OCCASIONS, Channel, DeliveryOutcome, Text, VariablesDiffer
+from chassis.notification_texts import (
+    OCCASIONS,
+    Channel,
+    DeliveryOutcome,
+    EmailEndReason,
+    Text,
+    VariablesDiffer,
+)
 from chassis.unit_of_work import Database
 
 PERIOD_SECONDS = 1.0
@@ -110,7 +117,8 @@ class Mailing:
                 return None
             text = _text(queued)
             if text is None:
-                await self._rows.end(uow, key, "FAILED", why="TEMPLATE_MISMATCH", at=at)
+                why = EmailEndReason.TEMPLATE_MISMATCH
+                await self._rows.end(uow, key, "FAILED", why=why, at=at)
                 return None
             await self._rows.start(uow, key, queued.attempts + 1, at=at, again_at=at + LEASE)
         return _Taken(queued, _message(queued, text, self._mail), self._mail)
@@ -141,14 +149,14 @@ def _pause(attempts: int) -> timedelta:
     return timedelta(seconds=around(min(doubled, MOST_SECONDS), 0.5))
 
 
-def _useless(queued: QueuedMail, at: datetime) -> str | None:
+def _useless(queued: QueuedMail, at: datetime) -> EmailEndReason | None:
     """Say why an e-mail is not to be sent any more."""
     if queued.expires_at is not None and queued.expires_at <= at:
-        return "EXPIRED"
+        return EmailEndReason.EXPIRED
     if not queued.is_user_active:
-        return "RECIPIENT_INACTIVE"
+        return EmailEndReason.RECIPIENT_INACTIVE
     is_closed = queued.is_template_active is False and OCCASIONS[queued.template_name].is_closable
-    return "TEMPLATE_INACTIVE" if is_closed else None
+    return EmailEndReason.TEMPLATE_INACTIVE if is_closed else None
 
 
 def _text(queued: QueuedMail) -> Text | None:

@@ -47,6 +47,16 @@ class EmailDeliveryState(StrEnum):
     SUPPRESSED = "SUPPRESSED"
 
 
+class EmailEndReason(StrEnum):
+    """Why an e-mail was given up."""
+
+    REFUSED = "REFUSED"
+    TEMPLATE_MISMATCH = "TEMPLATE_MISMATCH"
+    EXPIRED = "EXPIRED"
+    RECIPIENT_INACTIVE = "RECIPIENT_INACTIVE"
+    TEMPLATE_INACTIVE = "TEMPLATE_INACTIVE"
+
+
 class VariablesDiffer(Exception):
     """A text and the values given to it do not speak of the same things."""
 
@@ -97,19 +107,24 @@ class Occasion:
     """Something that users are told of: what may be said about it, and what is said by default.
 
     It is told on the ``texts``' channels and no others; an operator's template takes the place
-    of a text, or closes its channel if the occasion ``is_closable``.
+    of a text, or closes its channel unless the occasion needs something said: then the template
+    says it, and the channel stays open.
     """
 
     variables: frozenset[str]
     texts: Mapping[Channel, Text]
-    is_closable: bool
+    needs: frozenset[str]
+
+    @property
+    def is_closable(self) -> bool:
+        return not self.needs
 
 
 def _occasion(
-    variables: str, subject: str, content: str, *channels: Channel, is_closable: bool = True
+    variables: str, subject: str, content: str, *channels: Channel, needs: str = ""
 ) -> Occasion:
-    text = Text(subject, content)
-    return Occasion(frozenset(variables.split()), dict.fromkeys(channels, text), is_closable)
+    told, needed = frozenset(variables.split()), frozenset(needs.split())
+    return Occasion(told, dict.fromkeys(channels, Text(subject, content)), needed)
 
 
 _BOTH = (Channel.IN_APP, Channel.EMAIL)
@@ -123,7 +138,7 @@ OCCASIONS: Mapping[str, Occasion] = {
         " token within {{valid_minutes}} minutes:\n\n{{reset_token}}\n\nIf it was not you, do"
         " nothing: your password stays as it is.",
         Channel.EMAIL,
-        is_closable=False,  # whoever forgot a password could not log in again
+        needs="reset_token",  # whoever forgot a password could not log in again
     ),
     "break_glass_granted": _occasion(
         "trip_number granted_until",

@@ -112,6 +112,8 @@ class NotificationTemplate:
             wrong["notification_template.template_type"] = (
                 f"is not a way to tell of this; only {_list(set(occasion.texts))}"
             )
+        if self.is_active and (unsaid := occasion.needs - declared):
+            wrong["notification_template.content"] = f"must say {_list(unsaid)}: nothing else does"
         if not occasion.is_closable and not self.is_active:
             wrong["notification_template.is_active"] = "must be true: this is always told"
         return wrong

@@ -56,6 +56,7 @@ WORDS = [
     *_words(vocabulary),
     notification_texts.DeliveryOutcome,
     notification_texts.EmailDeliveryState,
+    notification_texts.EmailEndReason,
 ]
 
 

@@ -1,9 +1,9 @@
 """What every silo shows its administrators of e-mail: how far each has come, and no word of it.
 
-Proves: every attempt with its outcome and code, against a real SMTP server; nobody else's, and for
-nobody else; filters; pages that neither skip nor repeat while e-mail comes and goes. The clock is
-turned, not waited for. Run: ``python -m pytest tests/conformance/test_email_deliveries.py``; needs
-PostgreSQL.
+Proves: every attempt with its outcome and code, against a real SMTP server, and why one was given
+up; nobody else's, and for nobody else; filters; pages that neither skip nor repeat while e-mail
+comes and goes. The clock is turned, not waited for. Run:
+``python -m pytest tests/conformance/test_email_deliveries.py``; needs PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from medport.common.v1 import notifications_pb2 as pb
 from chassis.clock import utc_now
 from chassis.mail_settings import MailSettings
 from chassis.mailing import Mailing
+from chassis.notification_texts import EmailEndReason
 from tests.support.databases import SILOS, Databases
 from tests.support.email_logs import TENANTS, EmailLog, email_log
 from tests.support.front_desk import Clock
@@ -36,6 +37,7 @@ QUEUED, SENT, FAILED, SUPPRESSED = (
     pb.EMAIL_DELIVERY_STATE_FAILED,
     pb.EMAIL_DELIVERY_STATE_SUPPRESSED,
 )
+NONE = pb.EMAIL_END_REASON_UNSPECIFIED
 RESET: dict[str, Any] = {
     "template_name": "password_reset",
     "variables": {"reset_token": "t0ken", "valid_minutes": "60"},
@@ -76,26 +78,34 @@ def attempts(mail: pb.EmailDelivery) -> list[tuple[str, int]]:
 
 async def test_each_e_mail_tells_how_it_was_tried_and_no_word_of_it(log: EmailLog) -> None:
     tables = log.tables
-    people = [tables.user() for _ in range(3)]
+    *told, last = people = [tables.user() for _ in range(4)]
+
+    async def by_person() -> list[pb.EmailDelivery]:
+        """Return each one's e-mail: those of one millisecond stand in no order of their own."""
+        known = {each.recipient_user_id: each for each in await log.list()}
+        assert len(known) == len(people)
+        return [known[str(each)] for each in people]
+
     async with post_office() as office:
-        for person in people:
+        for person in told:
             await tables.tell(person, **RESET)
         office.answers = [OK, "550 nobody of this name", "451 later"]
         sender = mailing(log, office)
         await sender.turn(tables.database, utc_now)
-        await tables.tell(people[0])  # in the application, too: that is no e-mail
+        await tables.tell(last)  # in the application, too: that is no e-mail
 
-        waiting, deferred, failed, sent = await log.list()
-        assert [each.state for each in (waiting, deferred, failed, sent)] == [
-            *(QUEUED, QUEUED, FAILED, SENT)
-        ]
+        sent, failed, deferred, waiting = mails = await by_person()
+        assert [each.state for each in mails] == [SENT, FAILED, QUEUED, QUEUED]
         assert attempts(waiting) == []
         assert attempts(deferred) == [("DEFERRED", 451)]
         assert attempts(failed) == [("REFUSED", 550)]
         assert attempts(sent) == [("SENT", 250)]
+        assert [each.end_reason for each in (waiting, deferred, failed, sent)] == [
+            *(NONE, NONE, pb.EMAIL_END_REASON_REFUSED, NONE)
+        ]
         await sender.turn(tables.database, later(seconds=16))
 
-    again, retried, unchanged, _ = await log.list()
+    _, unchanged, retried, again = await by_person()
     assert (again.state, retried.state, unchanged) == (SENT, SENT, failed)
     assert attempts(retried) == [("DEFERRED", 451), ("SENT", 250)]
     assert retried.attempts[0] == deferred.attempts[0]
@@ -148,6 +158,14 @@ async def test_of_an_e_mail_that_is_tried_for_days_the_newest_attempts_are_told(
     assert told == sorted(told)
 
 
+@pytest.mark.parametrize("reason", EmailEndReason)
+async def test_an_e_mail_that_was_given_up_says_why(log: EmailLog, reason: EmailEndReason) -> None:
+    await log.tables.tell(log.tables.user(), **RESET)
+    log.tables.sql("UPDATE notification SET state = 'SUPPRESSED', last_error = %s", reason)
+    [mail] = await log.list()
+    assert mail.end_reason == pb.EmailEndReason.Value(f"EMAIL_END_REASON_{reason}")
+
+
 async def test_a_filter_names_the_recipient_the_states_and_the_occasion(log: EmailLog) -> None:
     tables = log.tables
     one, other = tables.user(), tables.user()
@@ -156,11 +174,13 @@ async def test_a_filter_names_the_recipient_the_states_and_the_occasion(log: Ema
     tables.sql("UPDATE notification SET expires_at = now() WHERE template_name = 'password_reset'")
     await Mailing(tables.mail, None).turn(tables.database, later(seconds=1))
 
-    suppressed, *waiting = await log.list()
+    [suppressed] = await log.list(states=[SUPPRESSED])
+    waiting = await log.list(states=[QUEUED, SENT])
     assert (suppressed.state, suppressed.template_name) == (SUPPRESSED, "password_reset")
+    assert suppressed.end_reason == pb.EMAIL_END_REASON_EXPIRED
     assert {each.recipient_user_id for each in waiting} == {str(one), str(other)}
-    assert await log.list(states=[SUPPRESSED]) == [suppressed]
-    assert await log.list(states=[QUEUED, SENT]) == waiting
+    everything = [each.id for each in await log.list()]
+    assert sorted(everything) == sorted(each.id for each in (suppressed, *waiting))
     assert await log.list(template_name="sla_breached") == waiting
     assert len(await log.list(recipient_user_id=str(one))) == 2
     mine = {"recipient_user_id": str(one), "states": [QUEUED]}

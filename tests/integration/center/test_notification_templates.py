@@ -150,6 +150,12 @@ async def test_whoever_forgot_a_password_is_always_told(texts: Texts) -> None:
     await texts.delete(made)
 
 
+async def test_who_forgot_a_password_is_told_the_token(texts: Texts) -> None:
+    empty = {"content": "Ask again tomorrow.", "subject": "Reset", "variables": []}
+    told = await refused(texts.create(template_name="password_reset", **empty))
+    assert (told.code, told.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [CONTENT])
+
+
 async def test_a_template_that_would_be_refused_today_can_be_deleted(
     silo: Center, texts: Texts
 ) -> None:

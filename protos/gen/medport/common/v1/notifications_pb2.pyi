@@ -52,6 +52,42 @@ EMAIL_DELIVERY_STATE_SUPPRESSED: EmailDeliveryState.ValueType  # 4
 """It was of no use any more: it expired, or its recipient or its template is inactive."""
 Global___EmailDeliveryState: _TypeAlias = EmailDeliveryState  # noqa: Y015
 
+class _EmailEndReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmailEndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmailEndReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMAIL_END_REASON_UNSPECIFIED: _EmailEndReason.ValueType  # 0
+    """It was not, or the reason is not known to this version."""
+    EMAIL_END_REASON_REFUSED: _EmailEndReason.ValueType  # 1
+    """A server refused it for good; the last attempt has its code."""
+    EMAIL_END_REASON_TEMPLATE_MISMATCH: _EmailEndReason.ValueType  # 2
+    """The operators' text asks for what is not told."""
+    EMAIL_END_REASON_EXPIRED: _EmailEndReason.ValueType  # 3
+    """It was not sent before it expired; its attempts say how often it was tried, and in vain."""
+    EMAIL_END_REASON_RECIPIENT_INACTIVE: _EmailEndReason.ValueType  # 4
+    """Its recipient was deactivated."""
+    EMAIL_END_REASON_TEMPLATE_INACTIVE: _EmailEndReason.ValueType  # 5
+    """Its template was deactivated."""
+
+class EmailEndReason(_EmailEndReason, metaclass=_EmailEndReasonEnumTypeWrapper):
+    """Why an e-mail was given up."""
+
+EMAIL_END_REASON_UNSPECIFIED: EmailEndReason.ValueType  # 0
+"""It was not, or the reason is not known to this version."""
+EMAIL_END_REASON_REFUSED: EmailEndReason.ValueType  # 1
+"""A server refused it for good; the last attempt has its code."""
+EMAIL_END_REASON_TEMPLATE_MISMATCH: EmailEndReason.ValueType  # 2
+"""The operators' text asks for what is not told."""
+EMAIL_END_REASON_EXPIRED: EmailEndReason.ValueType  # 3
+"""It was not sent before it expired; its attempts say how often it was tried, and in vain."""
+EMAIL_END_REASON_RECIPIENT_INACTIVE: EmailEndReason.ValueType  # 4
+"""Its recipient was deactivated."""
+EMAIL_END_REASON_TEMPLATE_INACTIVE: EmailEndReason.ValueType  # 5
+"""Its template was deactivated."""
+Global___EmailEndReason: _TypeAlias = EmailEndReason  # noqa: Y015
+
 class _DeliveryOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -175,6 +211,7 @@ class EmailDelivery(_message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     SENT_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    END_REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
@@ -186,6 +223,8 @@ class EmailDelivery(_message.Message):
     """How far it has come."""
     attempt_count: _builtins.int
     """How often it was tried."""
+    end_reason: Global___EmailEndReason.ValueType
+    """Why it was given up; only of those that FAILED or were SUPPRESSED."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmailDeliveryAttempt]:
         """The newest 100 attempts, oldest first."""
@@ -218,11 +257,12 @@ class EmailDelivery(_message.Message):
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         sent_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        end_reason: Global___EmailEndReason.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "next_attempt_time", b"next_attempt_time", "sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "next_attempt_time", b"next_attempt_time", "recipient_user_id", b"recipient_user_id", "sent_time", b"sent_time", "state", b"state", "template_name", b"template_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "create_time", b"create_time", "end_reason", b"end_reason", "expire_time", b"expire_time", "id", b"id", "next_attempt_time", b"next_attempt_time", "recipient_user_id", b"recipient_user_id", "sent_time", b"sent_time", "state", b"state", "template_name", b"template_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
