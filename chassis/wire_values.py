@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from buf.validate import validate_pb2
+from google.api.field_behavior_pb2 import FieldBehavior, field_behavior
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -14,6 +16,8 @@ from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 NUL = "must not contain NUL"
+BLANK = "must not be blank"
+_RULES: Any = validate_pb2  # its names are made at run time
 _YEARS_1_TO_9999 = range(-62_135_596_800, 253_402_300_800)  # seconds
 _MOST_SECONDS = 315_576_000_000  # ten thousand years
 _NANOS = 1_000_000_000
@@ -31,6 +35,41 @@ def unfit_values(message: Message) -> dict[str, str]:
 def texts_with_nul(message: Message) -> dict[str, str]:
     """Return the texts that hold a NUL, which PostgreSQL cannot store."""
     return {path: NUL for path, each in _walk(message) if isinstance(each, str) and "\0" in each}
+
+
+def blank_texts(message: Message, prefix: str = "") -> dict[str, str]:
+    """Return the required texts that hold nothing but blanks: who reads them sees none.
+
+    A password may be anything. What the rules leave alone, as an update's resource, is left alone.
+    """
+    texts, inner = _required_texts(message.DESCRIPTOR)
+    found = {f"{prefix}{name}": BLANK for name in texts if getattr(message, name).isspace()}
+    for field, value in message.ListFields():
+        if field.name in inner:
+            for path, each in _values(field, value, f"{prefix}{field.name}"):
+                found |= blank_texts(each, f"{path}.")
+    return found
+
+
+@cache
+def _required_texts(descriptor: Descriptor) -> tuple[list[str], set[str]]:
+    """Return the names of the required texts, and of the fields that may hold more of them."""
+    texts = [field.name for field in descriptor.fields if _is_required_text(field)]
+    return texts, {field.name for field in descriptor.fields if _is_checked_message(field)}
+
+
+def _is_required_text(field: FieldDescriptor) -> bool:
+    behaviours = field.GetOptions().Extensions[field_behavior]
+    is_text = field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+    is_password = FieldBehavior.INPUT_ONLY in behaviours
+    return is_text and FieldBehavior.REQUIRED in behaviours and not is_password
+
+
+def _is_checked_message(field: FieldDescriptor) -> bool:
+    if field.message_type is None or field.message_type.GetOptions().map_entry:
+        return False
+    rules = field.GetOptions().Extensions[_RULES.field]
+    return bool(rules.ignore != _RULES.IGNORE_ALWAYS)
 
 
 def _unfit(value: Any) -> str:

@@ -35,6 +35,7 @@ REPEATS = {
     2: "one effect, however often it is sent (with the same `request_id`, where it has one)",
     0: "not to be repeated blindly",
 }
+IGNORED = {1: "unless empty", 3: "checked where the mask names it"}  # buf.validate.Ignore
 BEHAVIOURS = {1: "optional", 2: "required", 3: "output only", 4: "input only", 5: "immutable"}
 # The numbers of descriptor.proto: a comment is found by the path of numbers to its element.
 IN_FILE = {DescriptorProto: 4, EnumDescriptorProto: 5, ServiceDescriptorProto: 6}
@@ -228,7 +229,7 @@ def rules(options: dict[str, Any]) -> Iterator[str]:
 def constraints(rule: Message, of: str = "") -> Iterator[str]:
     for field, value in rule.ListFields():
         if field.name == "ignore":
-            yield f"{of}unless empty"
+            yield f"{of}{IGNORED[value]}"
         elif field.name == "cel":
             yield from (f"{of}{each.message or each.expression}" for each in value)
         elif isinstance(value, Message) and value.DESCRIPTOR.full_name.startswith("buf.validate."):
@@ -240,7 +241,8 @@ def constraints(rule: Message, of: str = "") -> Iterator[str]:
         elif field.is_repeated:
             yield f"{of}{field.name} `{', '.join(map(str, value))}`"
         else:
-            yield f"{of}{field.name}" if value is True else f"{of}{field.name} `{value}`"
+            shown = str(value).replace("\0", r"\x00")  # a page is text
+            yield f"{of}{field.name}" if value is True else f"{of}{field.name} `{shown}`"
 
 
 def names(messages: Iterable[DescriptorProto], within: str) -> Iterator[str]:
@@ -253,7 +255,8 @@ def names(messages: Iterable[DescriptorProto], within: str) -> Iterator[str]:
 
 def index(pages: list[Page]) -> Iterator[str]:
     yield "# Every RPC\n"
-    yield "Made from the contract by `make proto`. Shared messages: [common](common/v1/).\n"
+    yield "Made from the contract by `make proto`. Shared messages: [common](common/v1/)."
+    yield "A required text holds more than blanks.\n"
     for page in pages:
         for service in page.file.service:
             yield f"## [{page.file.package}.{service.name}]({page.path})\n"

@@ -94,7 +94,7 @@ class NotificationTemplate:
         for field, said in (("subject", self.subject or ""), ("content", self.content)):
             if has_stray_braces(said):
                 wrong[f"notification_template.{field}"] = "has {{ or }} that is no placeholder's"
-        if self.template_type is Channel.EMAIL and not self.subject:
+        if self.template_type is Channel.EMAIL and not (self.subject or "").strip():
             wrong["notification_template.subject"] = "is required of an e-mail"
         return wrong | self._misses(declared)
 

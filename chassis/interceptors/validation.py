@@ -59,7 +59,8 @@ def _valid(rpc: Rpc, raw: bytes) -> Message:
 def violations(message: Message) -> dict[str, str]:
     """Return what in ``message`` breaks rules of the contract, by the field's path."""
     found = _checked(message)
-    return {_path(each, message.DESCRIPTOR): each.proto.message for each in found}
+    told = {_path(each, message.DESCRIPTOR): each.proto.message for each in found}
+    return wire_values.blank_texts(message) | told
 
 
 def warm_up(services: Iterable[str]) -> None:

@@ -47,3 +47,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in _anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(API)))
+def test_a_page_is_text(page: Path) -> None:
+    """With a NUL in it, it is binary to git and grep, which then show no line of it."""
+    assert page.read_text().replace("\n", "").isprintable()
+
+
+def test_an_updates_resource_is_checked_where_the_mask_names_it() -> None:
+    rows = (API / "hospital" / "v1" / "facilities.md").read_text().splitlines()
+    [row] = [each for each in rows if each.startswith("| `facility` | 3 |")]
+    assert "required; checked where the mask names it |" in row

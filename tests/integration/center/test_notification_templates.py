@@ -187,6 +187,8 @@ UNUSABLE: list[tuple[dict[str, Any], list[str]]] = [
         [VARIABLES],
     ),
     ({"subject": ""}, ["notification_template.subject"]),
+    ({"subject": " "}, ["notification_template.subject"]),
+    ({"content": " \n"}, [CONTENT]),
     (
         {"template_type": pb.NOTIFICATION_TEMPLATE_TYPE_SMS},
         ["notification_template.template_type"],

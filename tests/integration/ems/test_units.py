@@ -62,11 +62,15 @@ async def test_an_update_takes_what_the_mask_names(swift: Agency) -> None:
     stale = await refused(update("unit_number", unit_number="M3"))
     state = await refused(update("current_status", etag="2"))
     empty = await refused(update("unit_number", etag="2"))
+    blank = await refused(update("unit_number", unit_number=" ", etag="2"))
+    unread = (await update("crew_level", crew_level=2, unit_number=" ", etag="2")).unit
 
     assert (changed.unit_number, changed.type) == ("M2", words.UNIT_TYPE_ALS)
     assert (stale.code, stale.reason) == (Code.ABORTED, "ETAG_MISMATCH")
     assert (state.code, state.fields) == (Code.INVALID_ARGUMENT, ["update_mask.paths[0]"])
     assert (empty.code, empty.fields) == (Code.INVALID_ARGUMENT, ["unit.unit_number"])
+    assert (blank.code, blank.fields) == (Code.INVALID_ARGUMENT, ["unit.unit_number"])
+    assert unread.unit_number == "M2"
 
 
 async def test_an_update_that_no_row_could_take_is_refused_before_one_is_read(

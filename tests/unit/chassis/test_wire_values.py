@@ -13,13 +13,15 @@ from google.type.interval_pb2 import Interval
 from medport.center.v1.analytics_pb2 import QueryMetricsRequest
 from medport.center.v1.services_pb2 import RegisterServiceRequest
 from medport.center.v1.system_configurations_pb2 import SetConfigurationRequest
+from medport.hospital.v1.facilities_pb2 import HospitalFacility, UpdateFacilityRequest
+from medport.hospital.v1.sessions_pb2 import CreateSessionRequest
 from medport.hospital.v1.transport_requests_pb2 import (
     CreateTransportRequestRequest,
     GetTransportRequestRequest,
     TransportRequest,
 )
 
-from chassis.wire_values import texts_with_nul, unfit_values
+from chassis.wire_values import blank_texts, texts_with_nul, unfit_values
 
 LAST = 253_402_300_799  # of the year 9999
 
@@ -72,3 +74,17 @@ def test_what_can_be_held_is_left_to_the_rules(possible: Message) -> None:
 def test_a_nul_is_found_in_texts_and_in_both_halves_of_a_map() -> None:
     request = RegisterServiceRequest(service_name="a\0b", metadata={"k\0": "fine", "k": "v\0"})
     assert sorted(texts_with_nul(request)) == ["metadata[0]", "metadata[1]", "service_name"]
+
+
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\u2003\u00a0"])
+def test_a_required_text_of_blanks_is_found(blank: str) -> None:
+    request = CreateTransportRequestRequest(
+        transport_request=TransportRequest(patient_id=blank, special_requirements=blank)
+    )
+    assert list(blank_texts(request)) == ["transport_request.patient_id"]
+
+
+def test_blanks_are_left_in_passwords_and_where_an_updates_mask_decides() -> None:
+    assert blank_texts(CreateSessionRequest(email="a@b.example", password=" " * 12)) == {}
+    assert blank_texts(UpdateFacilityRequest(facility=HospitalFacility(name=" "))) == {}
+    assert list(blank_texts(HospitalFacility(name=" "))) == ["name"]

@@ -116,7 +116,7 @@ class TransportRequest(_message.Message):
     trip_number: _builtins.str
     """Short name for people, such as 20260131-7QK2M."""
     patient_id: _builtins.str
-    """The patient, as the hospital knows them; 1 to 64 characters."""
+    """The patient, as the hospital knows them; 1 to 64 characters, without blanks around them."""
     leg: _vocabulary_pb2.TripLeg.ValueType
     """Away from the hospital or back."""
     parent_transport_request_id: _builtins.str
