@@ -76,9 +76,16 @@ class Places:
         async with at(self.home) as exchange:
             yield exchange
 
-    def copies(self, route: Route, metadata: Metadata) -> Backend | None:
-        """Return who may answer instead: for a caller who says how far a copy must have come."""
+    def copies(
+        self, route: Route, metadata: Metadata, principal: Principal | None
+    ) -> Backend | None:
+        """Return who may answer instead: for a caller who says how far a copy must have come.
+
+        Not for a canary's caller, whom the version that is tried out shall answer.
+        """
         if self.read_replicas is None or not consistency.may_be_copied(route.method):
+            return None
+        if self.canary_of(principal) is not None:
             return None
         named = consistency.asked(route.silo, metadata)
         return None if named is None else self.read_replicas

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -82,12 +83,11 @@ class Proxy(grpc.GenericRpcHandler):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a client sent, and the most time that its next try may take."""
+    """What a client sent, and when its time is over, wherever it is tried until then."""
 
     request: Any  # bytes, or an iterator of them
     metadata: Metadata
-    context: Context
-    most_s: float = math.inf
+    ends_at: float  # monotonic
 
 
 class Forwarder:
@@ -141,13 +141,14 @@ class Forwarder:
     async def _exchange(self, request: Any, context: Context) -> AsyncIterator[Exchange]:
         """Let the caller in and start the silo's call; whatever ends one side ends the other."""
         metadata, request_id = forwarded(context, self._proof(self._route.silo))
+        asked = Asked(request, metadata, time.monotonic() + self._seconds(context))
         told = traceparent(context.invocation_metadata() or ())
         with observed(self._route, request_id, told) as seen:
             try:
                 seen.principal = await self._let_in(context)
                 address = of_peer(context.peer())
                 with self._meter.metered(seen, address), self._meter.held(seen):
-                    async with self._placed(Asked(request, metadata, context), seen) as exchange:
+                    async with self._placed(asked, seen) as exchange:
                         yield exchange
             except grpc.aio.InternalError as gone:  # a write that met a client who has left
                 raise asyncio.CancelledError from gone
@@ -171,13 +172,14 @@ class Forwarder:
 
         Returns what to answer. The silo gets nothing of the request, whatever it would make of it.
         """
-        if isinstance(refusal, RoleDenied) and not self._route.method.streams_requests:
+        if isinstance(refusal, RoleDenied):
             seen.principal = refusal.principal
+            nothing = () if self._route.method.streams_requests else b""
             try:
                 with self._meter.metered(seen, of_peer(context.peer())):
                     async with self._places.home.lease(self._route) as lease:
                         start = lease.leg.starts[self._route.path]
-                        await start(b"", timeout=TOLD_SECONDS, metadata=metadata).code()
+                        await start(nothing, timeout=TOLD_SECONDS, metadata=metadata).code()
             except RateLimited as limited:
                 return limited
             except Refusal:  # the silo is away: there is no trail to write to
@@ -187,7 +189,8 @@ class Forwarder:
     @asynccontextmanager
     async def _placed(self, asked: Asked, seen: Observation) -> AsyncIterator[Exchange]:
         """Start the call where it is answered: by a copy that may and can, or else at home."""
-        if (copies := self._places.copies(self._route, asked.metadata)) is not None:
+        copies = self._places.copies(self._route, asked.metadata, seen.principal)
+        if copies is not None:
             async with AsyncExitStack() as stack:
                 if exchange := await self._tried(stack, copies, asked, seen):
                     yield exchange
@@ -202,7 +205,7 @@ class Forwarder:
         """Return a copy's answer if it is a good one: only the primary may refuse."""
         code = grpc.StatusCode.UNAVAILABLE
         with suppress(Refusal):
-            brief = replace(asked, most_s=COPY_S)
+            brief = replace(asked, ends_at=min(asked.ends_at, time.monotonic() + COPY_S))
             exchange = await stack.enter_async_context(self._at(copies, brief, seen))
             code = seen.code = await exchange.call.code()
             exchange.lease.ended(code, stamped=await is_stamped(exchange.call))
@@ -232,7 +235,8 @@ class Forwarder:
     def _start(self, lease: Lease, asked: Asked, seen: Observation) -> Any:
         if self._draining and not self._route.unary:
             raise answers.Draining
-        start, timeout = lease.leg.starts[self._route.path], self._timeout(asked)
+        start, left = lease.leg.starts[self._route.path], asked.ends_at - time.monotonic()
+        timeout = left if math.isfinite(left) else None
         if not self._route.method.streams_requests:
             seen.request_passed()
             call = start(asked.request, timeout=timeout, metadata=asked.metadata)
@@ -243,12 +247,12 @@ class Forwarder:
         self._uploads.start(asked.request, call, seen.request_passed)
         return call
 
-    def _timeout(self, asked: Asked) -> float | None:
-        remaining, deadline = asked.context.time_remaining(), self._deadline
+    def _seconds(self, context: Context) -> float:
+        """Return how long a call may take in all."""
+        remaining, deadline = context.time_remaining(), self._deadline
         if deadline is None:
-            return remaining
-        most = min(deadline.most, asked.most_s)
-        return min(deadline.default if remaining is None else remaining, most)
+            return math.inf if remaining is None else remaining
+        return min(deadline.default if remaining is None else remaining, deadline.most)
 
     async def _finish(self, exchange: Exchange, context: Context) -> None:
         """End the client's call as the silo ended ours, or in our own words when none spoke."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
@@ -22,6 +23,7 @@ from chassis.server import Process
 from chassis.settings import SiloSettings
 from router.routes import SILOS, Route, read_descriptors, routes_of
 from tests.support.colleagues import a_key, a_user, bearing, introduce
+from tests.support.databases import superuser_of
 from tests.support.front_desk import SECRET, pem
 from tests.support.routed_mesh import router_settings, routing
 from tests.support.waiting import until
@@ -166,6 +168,21 @@ async def test_the_router_lets_in_whom_the_contract_names(silo: str, doors: Door
             if asked_silo is (refusal is not None) or refusal not in {None, answer.code}:
                 wrong.append((route.path, caller, answer))
     assert not wrong
+
+
+@pytest.mark.parametrize("silo", ["ems"], indirect=True)
+@pytest.mark.parametrize("method", ["UnitService/CreateUnit", "UnitService/ReportLocation"])
+async def test_what_the_router_refuses_for_a_role_is_in_the_silos_trail(
+    doors: Doors, method: str, ems_database: str
+) -> None:
+    (route,) = (each for each in ROUTES if each.path == f"/medport.ems.v1.{method}")
+
+    answer = await ask(doors.routed, route, doors.callers["HOSPITAL_STAFF"])
+
+    assert (answer.code, answer.served_by) == (grpc.StatusCode.PERMISSION_DENIED, "router")
+    with psycopg.connect(superuser_of(ems_database)) as connection:
+        trail = connection.execute("SELECT action, outcome FROM audit_entry").fetchall()
+    assert trail == [(method.partition("/")[2], "DENIED")]
 
 
 def expected(route: Route, caller: str) -> grpc.StatusCode | None:

@@ -36,10 +36,20 @@ METHODS = {  # name -> (reads a stream, writes a stream, idempotency level)
 }
 GRANTED = {  # name -> roles and permission
     "StaffOnly": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
+    "StaffStore": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
+    "StaffSend": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
     "StaffWatch": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
+    "StaffCollect": (("ROLE_HOSPITAL_STAFF",), "PERMISSION_UNSPECIFIED"),
     "Override": (("ROLE_CENTER_COORDINATOR",), "PERMISSION_TRIP_OVERRIDE"),
 }
-ALL = METHODS | dict.fromkeys(GRANTED, METHODS["Echo"]) | {"StaffWatch": METHODS["Watch"]}
+ALL = METHODS | {
+    "StaffOnly": METHODS["Echo"],
+    "StaffStore": (False, False, MethodOptions.IDEMPOTENT),
+    "StaffSend": METHODS["Store"],
+    "StaffWatch": METHODS["Watch"],
+    "StaffCollect": METHODS["Collect"],
+    "Override": METHODS["Echo"],
+}
 
 
 def service(silo: str, version: str = "v1") -> str:
@@ -102,6 +112,7 @@ class ObedientSilo:
     def __init__(self, silo: str = "hospital", name: str = "1") -> None:
         self.silo, self.name = silo, name
         self.seen: collections.Counter[str] = collections.Counter()
+        self.remaining: float | None = None  # of the newest call's time, as it came
         self.running = 0
         self.peers: set[str] = set()
         self.port = 0
@@ -112,6 +123,8 @@ class ObedientSilo:
         self.tells_health.set()
         self.published = b""  # the answer of ListVerificationKeys
         self.asked_for_keys = 0
+        self.tells_keys = asyncio.Event()
+        self.tells_keys.set()
 
     async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server(options=channels.SERVER)
@@ -162,6 +175,7 @@ class ObedientSilo:
     async def obey(self, command: str, context: Any) -> AsyncGenerator[Any, None]:
         self.seen["calls"] += 1
         self.seen[command] += 1
+        self.remaining = context.time_remaining()
         self.peers.add(context.peer())
         self.running += 1
         try:
@@ -213,6 +227,7 @@ class ObedientSilo:
 
     async def _list_keys(self, _request: bytes, _context: Any) -> bytes:
         self.asked_for_keys += 1
+        await self.tells_keys.wait()
         return self.published
 
     async def _list_trips(self, _request: bytes, _context: Any) -> bytes:
@@ -257,9 +272,10 @@ class ObedientSilo:
         codec = (Text.FromString, Text.SerializeToString)
         unary = grpc.unary_unary_rpc_method_handler(self._one, *codec)
         watch = grpc.unary_stream_rpc_method_handler(self._many, *codec)
+        collect = grpc.stream_unary_rpc_method_handler(self._collect, *codec)
         return {
             **dict.fromkeys(("Echo", "Store", *GRANTED), unary),
             **dict.fromkeys(("Watch", "StaffWatch"), watch),
-            "Collect": grpc.stream_unary_rpc_method_handler(self._collect, *codec),
+            **dict.fromkeys(("Collect", "StaffCollect"), collect),
             "Chat": grpc.stream_stream_rpc_method_handler(self._chat, *codec),
         }

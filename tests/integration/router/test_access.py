@@ -116,6 +116,21 @@ async def test_a_token_holds_while_its_issuer_is_down(mesh: Mesh) -> None:
     assert before.code is after.code is grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_a_token_holds_while_its_issuer_is_down_for_a_router_that_begins_meanwhile(
+    mesh: Mesh, tmp_path: Path
+) -> None:
+    key = a_key("ems")
+    mesh.silos["ems"].published = publication(key)
+    await asked(mesh, "StaffOnly", **showing(key, DISPATCHER))  # the keys are fetched, and kept
+    await mesh.silos["ems"].stop()
+
+    addresses = {name: f"127.0.0.1:{silo.port}" for name, silo in mesh.silos.items()}
+    async with routing(router_settings(addresses, tmp_path), contract()) as (_, channel):
+        refused = await observe(channel, "StaffOnly", text("ok"), **showing(key, DISPATCHER))
+
+    assert refused.code is grpc.StatusCode.PERMISSION_DENIED
+
+
 async def test_without_any_keys_the_silo_is_to_blame(mesh: Mesh) -> None:
     await mesh.silos["ems"].stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from chassis import reflection
 from chassis.feature_toggles import bucket
 from chassis.minting import SigningKey
 from router.breaker import State
+from router.policies import WRITE_S
 from router.server import Router
 from tests.architecture.test_observability import rules
 from tests.support.colleagues import a_key, a_user, bearing, publication
 from tests.support.front_desk import pem
 from tests.support.obedient_silo import ObedientSilo, service, text
-from tests.support.routed_mesh import observe, router_settings, routing, until_true
+from tests.support.routed_mesh import begin, observe, router_settings, routing, until_true
 
 FEATURE = "router.canary.hospital"
 JOINED = ("medport.hospital.v1.TransportRequestService", "medport.center.v1.AnalyticsService")
@@ -78,7 +79,7 @@ class Stage:
             await self._center.stop(None)
 
     @asynccontextmanager
-    async def routed(self) -> AsyncIterator[tuple[Router, grpc.aio.Channel]]:
+    async def routed(self, **more: Any) -> AsyncIterator[tuple[Router, grpc.aio.Channel]]:
         known = router_settings(
             {
                 "hospital": f"127.0.0.1:{self.home.port}",
@@ -87,16 +88,27 @@ class Stage:
             self.cache,
         )
         canaries = {"hospital": (f"127.0.0.1:{self.canary.port}",)}
-        given = replace(known, canaries=canaries, identity_key=pem())
+        given = replace(known, canaries=canaries, identity_key=pem(), **more)
         described = reflection.describing([service("hospital"), service("ems"), *JOINED])
         async with routing(given, described) as (router, channel):
             yield router, channel
 
-    async def served(self, channel: grpc.aio.Channel, name: str = "StaffOnly") -> set[UUID]:
+    @asynccontextmanager
+    async def all_to_the_canary(self) -> AsyncIterator[tuple[grpc.aio.Channel, Any]]:
+        """Route every tenant there; yield a channel, and what one of their staff sends along."""
+        self.says(100)
+        async with self.routed() as (_, channel):
+            await self.until_share(channel, set(TENANTS))
+            yield channel, self.staff_of(TENANTS[0])
+
+    async def served(
+        self, channel: grpc.aio.Channel, name: str = "StaffOnly", metadata: Any = ()
+    ) -> set[UUID]:
         """Ask once for each tenant; return those whom the canary answered."""
         found = set()
         for tenant in TENANTS:
-            seen = await observe(channel, name, text("ok"), metadata=self.staff_of(tenant))
+            sent = (*self.staff_of(tenant), *metadata)
+            seen = await observe(channel, name, text("ok"), metadata=sent)
             assert seen.code is grpc.StatusCode.OK
             if ("x-medport-served-by", "hospital-canary") in seen.trailing:
                 found.add(tenant)
@@ -205,3 +217,65 @@ async def test_what_the_router_joins_it_asks_of_the_canary_too(stage: Stage) -> 
         assert await stage.joined(channel) == at_most(50)
         await stage.canary.stop()
         assert await stage.joined(channel) == set()
+
+
+@pytest.fixture
+async def copy() -> AsyncIterator[ObedientSilo]:
+    made = ObedientSilo("hospital", "copy")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_canarys_callers_are_not_served_by_a_copy(stage: Stage, copy: ObedientSilo) -> None:
+    stage.says(50)
+    copies = {"hospital": (f"127.0.0.1:{copy.port}",)}
+    async with stage.routed(read_replicas=copies) as (_, channel):
+        await stage.until_share(channel, at_most(50))
+        far_enough = (("medport-consistency", "hospital=0/1"),)
+        assert await stage.served(channel, metadata=far_enough) == at_most(50)
+    assert copy.seen["calls"] == len(TENANTS) - len(at_most(50))
+
+
+async def test_a_write_that_a_silent_canary_loses_has_its_time_once(stage: Stage) -> None:
+    stage.says(100)
+    async with stage.routed() as (_, channel):
+        await stage.until_share(channel, set(TENANTS))
+        stage.canary.tells_health.clear()
+        sent = stage.staff_of(TENANTS[0])
+        seen = await observe(channel, "StaffStore", text("wait"), metadata=sent)
+
+    assert (seen.code, seen.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "SILO_TIMEOUT")
+    assert stage.canary.seen["wait"] == stage.home.seen["wait"] == 1
+    assert stage.home.remaining is not None
+    assert stage.home.remaining < WRITE_S - 1  # the canary's silence took the rest
+
+
+async def test_a_stream_that_has_begun_is_lost_with_its_canary(stage: Stage) -> None:
+    async with stage.all_to_the_canary() as (channel, sent), asyncio.timeout(10):
+        call = begin(channel, "StaffWatch", text("flood"), metadata=sent)
+        assert await call.read() is not grpc.aio.EOF  # it is not held back until it ends
+        await stage.canary.stop()
+        with suppress(grpc.aio.AioRpcError):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    assert stage.home.seen["flood"] == 0
+
+
+async def test_what_may_not_be_repeated_is_lost_with_its_canary(stage: Stage) -> None:
+    async with stage.all_to_the_canary() as (channel, sent):
+        call = asyncio.create_task(observe(channel, "StaffSend", text("wait"), metadata=sent))
+        await until_true(lambda: stage.canary.running == 1)
+        stage.home.gate.set()
+        await stage.canary.stop()
+        seen = await call
+    assert (seen.code, seen.reason) == (grpc.StatusCode.UNAVAILABLE, "SILO_UNAVAILABLE")
+    assert stage.home.seen["wait"] == 0
+
+
+async def test_what_a_canary_says_itself_is_the_answer(stage: Stage) -> None:
+    async with stage.all_to_the_canary() as (channel, sent):
+        seen = await observe(channel, "StaffStore", text("unavailable"), metadata=sent)
+    assert (seen.code, seen.infos[0].domain) == (grpc.StatusCode.UNAVAILABLE, "medport.common.v1")
+    assert stage.home.seen["unavailable"] == 0

@@ -66,6 +66,21 @@ async def test_a_principal_who_calls_too_often_is_told_when_to_come_back(
     assert mesh.silos["hospital"].seen["calls"] == 21
 
 
+@pytest.mark.parametrize("method", ["StaffOnly", "StaffWatch", "StaffCollect"])
+async def test_who_is_refused_for_a_role_has_no_more_calls_than_others(
+    mesh: Mesh, strict: grpc.aio.Channel, method: str
+) -> None:
+    key, dispatcher = a_key("ems"), a_user("ems", "EMS_DISPATCHER")
+    mesh.silos["ems"].published = publication(key)
+    sent = bearing(key, dispatcher, "hospital")
+
+    codes = [(await observe(strict, method, text("ok"), metadata=sent)).code for _ in range(25)]
+
+    assert codes == [grpc.StatusCode.PERMISSION_DENIED] * 20 + [EXHAUSTED] * 5
+    # The silo hears of each that is refused for the role, to note it, and gets no request.
+    assert mesh.silos["hospital"].seen == {"calls": 20, "": 20}
+
+
 async def test_wrong_logins_use_up_an_address_and_right_ones_do_not(
     mesh: Mesh, strict: grpc.aio.Channel
 ) -> None:

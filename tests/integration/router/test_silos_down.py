@@ -130,11 +130,21 @@ async def test_streams_do_not_crowd_out_calls(mesh: Mesh) -> None:
 async def test_a_silent_stream_that_tries_a_silo_keeps_nobody_waiting(mesh: Mesh) -> None:
     mesh.router.backends["hospital"].breaker.trip()
     async with asyncio.timeout(5):
-        while (await observe(mesh.proxied, "Watch", text("wait"), timeout=0.2)).code is UNAVAILABLE:
+        while (await observe(mesh.proxied, "Watch", text("wait"), timeout=1)).code is UNAVAILABLE:
             pass
 
     assert (await observe(mesh.proxied, "Echo", text("ok"))).code is grpc.StatusCode.OK
     assert (await observe(mesh.proxied, "Watch", text("ok"))).code is grpc.StatusCode.OK
+
+
+async def test_a_stream_that_speaks_shows_that_its_silo_is_well(mesh: Mesh) -> None:
+    breaker = mesh.router.backends["hospital"].breaker
+    breaker.trip()
+    breaker.revived()  # the next call tries
+    stream = begin(mesh.proxied, "Watch", text("flood"))
+    assert await stream.read() is not grpc.aio.EOF
+    assert breaker.state is State.CLOSED
+    stream.cancel()
 
 
 async def test_a_silo_that_was_never_up_does_not_keep_the_router_from_serving(
