@@ -151,14 +151,17 @@ def login(
 @app.command()
 def psql(
     silo: SiloName,
-    statement: Annotated[str, typer.Argument(help="One that reads, such as SELECT 1.")],
+    statements: Annotated[str, typer.Argument(help="As psql takes them, on one line or several.")],
     *,
+    write: Annotated[
+        bool, typer.Option("--write", help="As the superuser, who may do anything.")
+    ] = False,
     data: Data = HERE,
 ) -> None:
-    """Print a statement's rows from a silo's database, as its superuser; it can change no row."""
-    from mesh.census import Census
+    """Print what statements answer, as a role that may read every table and change none."""
+    from mesh import psql as terminal
 
-    typer.echo(Census(directory(data)).printed(silo, statement))
+    typer.echo(terminal.run(directory(data), silo, statements, write=write))
 
 
 @app.command()
@@ -175,6 +178,27 @@ def start(name: str, *, data: Data = HERE) -> None:
     from mesh import holding
 
     holding.start(directory(data), name)
+
+
+@app.command("new-epoch")
+def new_epoch(
+    silo: SiloName,
+    position: Annotated[int, typer.Argument(min=0, help="The last one that was not lost.")],
+    *,
+    data: Data = HERE,
+) -> None:
+    """Tell a silo's readers that its server was set back behind a position; stop the silo first."""
+    from mesh import silo_commands
+
+    raise typer.Exit(silo_commands.new_epoch(directory(data), silo, position))
+
+
+@app.command("rebuild-analytics")
+def rebuild_analytics(*, data: Data = HERE) -> None:
+    """Count Center's facts and figures again, from both logs; Center may serve meanwhile."""
+    from mesh import silo_commands
+
+    raise typer.Exit(silo_commands.rebuild_analytics(directory(data)))
 
 
 @app.command("next")

@@ -1,6 +1,6 @@
 """Counts what the databases hold: how far each silo follows the others, and whether books agree.
 
-The only place of ``mesh`` that looks into databases. It asks PostgreSQL's own psql, as a
+The only place of ``mesh`` that looks into databases unasked. It asks PostgreSQL's own psql, as a
 superuser from outside would: nothing here can be reached from a serving process.
 """
 
@@ -13,8 +13,6 @@ from typing import Any
 from mesh.ports import SILOS
 from mesh.postgres import PostgresFailed, PostgresServer
 from mesh.state import DataDirectory
-
-_READ_ONLY = "SET default_transaction_read_only = on"
 
 Rows = list[dict[str, Any]]
 
@@ -59,10 +57,6 @@ class Census:
         text = f"SELECT coalesce(json_agg(q), '[]') FROM ({query}) q"  # noqa: S608 - constants of ours
         answer: Rows = json.loads(self._servers[silo].psql(text, database=silo))
         return answer
-
-    def printed(self, silo: str, statement: str) -> str:
-        """Return what psql prints for a statement that reads; raises PostgresFailed."""
-        return self._servers[silo].psql(f"{_READ_ONLY};\n{statement}", database=silo)
 
     def following(self) -> tuple[list[Following], dict[str, str]]:
         """Return who follows whom, and by silo why nobody says whom it follows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,8 +13,9 @@ import typer
 from medport.common.v1 import consumers_pb2 as common
 from medport.common.v1 import event_log_pb2 as events
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from mesh.operators import Operator, Refused, operating
 from mesh.options import HERE, AsJson, Consumer, Data, Reason, Silo, SiloName, Source, directory
@@ -61,7 +62,7 @@ def show(context: typer.Context, *, as_json: AsJson = False, data: Data = HERE) 
         print(json.dumps({"consumers": [asdict(row) for row in found], "unanswered": silent}))
         return
     console = Console()
-    console.print(_table(found))
+    console.print(drawn(found))
     for silo, why in silent.items():
         console.print(f"{silo} does not answer: {why}", style="red", soft_wrap=True)
 
@@ -163,12 +164,15 @@ def state_of(known: common.Consumer) -> str:
     return common.ConsumerState.Name(known.state).removeprefix("CONSUMER_STATE_")
 
 
-def _table(rows: list[Row]) -> Table:
-    """Draw it for a terminal of eighty columns; a consumer's name begins with its silo's."""
+def drawn(rows: Sequence[Row]) -> Group:
+    """Draw them for a terminal of eighty columns; a consumer's name begins with its silo's."""
+    return Group(_table(rows), *(_note(row) for row in rows if _remarks(row)))
+
+
+def _table(rows: Sequence[Row]) -> Table:
     table = Table(title="Who follows whom", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("consumer", "of", "state", "position", "lag", "lease of"):
         table.add_column(name, no_wrap=True)
-    table.add_column("reason", overflow="fold")
     for row in rows:
         color = _COLORS.get(row.state, "")
         table.add_row(
@@ -178,12 +182,24 @@ def _table(rows: list[Row]) -> Table:
             str(row.position),
             _lag_text(row),
             row.lease_holder[:8],
-            row.state_reason or (f"{row.parked} parked" if row.parked else ""),
         )
     return table
 
 
+def _note(row: Row) -> Text:
+    """Say below the table, in whole words, what no column of it has room for."""
+    name = (f"{row.consumer} of {row.source}: ", _COLORS.get(row.state, ""))
+    return Text.assemble(name, "; ".join(_remarks(row)))
+
+
+def _remarks(row: Row) -> list[str]:
+    remarks = [row.state_reason] if row.state_reason else []
+    if row.parked:
+        remarks.append(f"{row.parked} parked")
+    if row.lag_refusal:
+        remarks.append(f"lag not known: {row.lag_refusal}")
+    return remarks
+
+
 def _lag_text(row: Row) -> str:
-    if row.lag_positions is None:
-        return row.lag_refusal
-    return f"{row.lag_positions}, {row.lag_seconds:.1f} s"
+    return "?" if row.lag_positions is None else f"{row.lag_positions}, {row.lag_seconds:.1f} s"

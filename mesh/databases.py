@@ -1,4 +1,4 @@
-"""Gives each PostgreSQL server its database and its two roles: owner and service."""
+"""Gives each PostgreSQL server its database and its roles: owner, service, and who only reads."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ REVOKE ALL ON DATABASE {silo}, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE {silo} TO {silo}_service;
 """
 
+# Of any tenant, as who keeps the data directory may. That its sessions begin read-only is a fence
+# that they can open; behind it they find no right to change a table, or to become another role.
+_READER = """
+ALTER ROLE {silo}_reader BYPASSRLS;
+ALTER ROLE {silo}_reader SET default_transaction_read_only = on;
+GRANT pg_read_all_data, pg_monitor TO {silo}_reader;
+GRANT CONNECT ON DATABASE {silo} TO {silo}_reader;
+"""
+
 
 def statements(silo: str, passwords: Mapping[str, str]) -> str:
     """Return psql's input; running it again changes nothing but passwords that were replaced."""
@@ -33,6 +42,8 @@ def statements(silo: str, passwords: Mapping[str, str]) -> str:
 def prepare(server: PostgresServer, silo: str, secrets: Path) -> None:
     """Make database and roles on a started server."""
     passwords = {
-        role: (secrets / silo / f"{role}.password").read_text() for role in ("owner", "service")
+        role: (secrets / silo / f"{role}.password").read_text()
+        for role in ("owner", "service", "reader")
     }
-    server.psql(statements(silo, passwords))
+    reader = _ROLE.format(role=f"{silo}_reader", password=passwords["reader"])
+    server.psql(statements(silo, passwords) + reader + _READER.format(silo=silo))

@@ -184,11 +184,12 @@ def _state(letter: common.DeadLetter) -> str:
 
 
 def _table(found: list[tuple[str, common.DeadLetter]]) -> Table:
-    """Draw two lines for each: subjects are long, and all of one is needed to requeue it."""
+    """Draw all of a subject and of a reason, however narrow: a requeue needs the one whole."""
     table = Table(title="Events that could not be applied", box=SIMPLE, padding=(0, 1, 0, 0))
-    for name in ("consumer", "position", "event"):
+    for name in ("consumer", "position"):
         table.add_column(name, no_wrap=True)
-    table.add_column("state", overflow="fold")
+    for name in ("event", "state"):
+        table.add_column(name, overflow="fold")
     for silo, letter in found:
         table.add_row(
             f"{letter.consumer}\nof {letter.source}, in {silo}",

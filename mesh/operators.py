@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 from medport.center.events.v1 import event_log_pb2 as center_log
 from medport.center.events.v1.event_log_pb2_grpc import EventLogServiceStub as CenterLog
@@ -50,18 +50,28 @@ class Refused(Problem):
     def __init__(self, silo: str, refused: grpc.RpcError) -> None:
         error: Any = refused  # grpc declares neither code nor details for what it raises
         self.reason = reason_of(error)
-        super().__init__(f"{silo}: {self.reason}: {error.details()}")
+        wrong = [f"{each.field} {each.description}" for each in _violations(error)]
+        super().__init__(": ".join([silo, self.reason, error.details(), *wrong]))
 
 
 def reason_of(error: Any) -> str:
     """Return the contract's reason for a refusal, or its code where none came with it."""
+    found = (str(info.reason) for info in _details(error, ErrorInfo))
+    return next(found, str(error.code().name))
+
+
+def _violations(error: Any) -> Iterator[Any]:
+    return (each for found in _details(error, BadRequest) for each in found.field_violations)
+
+
+def _details(error: Any, kind: type[Any]) -> Iterator[Any]:
+    """Yield what came with a refusal, of one kind."""
     for name, value in error.trailing_metadata() or ():
         if name == _DETAILS:
             for detail in Status.FromString(value).details:
-                info = ErrorInfo()
-                if detail.Unpack(info):
-                    return str(info.reason)
-    return str(error.code().name)
+                found = kind()
+                if detail.Unpack(found):
+                    yield found
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -125,26 +126,41 @@ class PostgresServer:
 
     def psql(self, text: str, *, database: str = "postgres") -> str:
         """Run SQL as the superuser and return what it prints: tuples only, unaligned."""
-        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database)
-        return self._run("psql", *where, "-XAtq", "-v", "ON_ERROR_STOP=1", "-f", "-", text=text)
+        options = ("-Atq", "-d", database, "-U", "postgres")
+        return self._psql(text, options).strip()
+
+    def table(self, text: str, *, database: str, user: str, password: str, width: int) -> str:
+        """Run SQL and return what it prints for a terminal of ``width`` columns.
+
+        Each answer with its headers; what is wider as one line per value.
+        """
+        options = ("-d", database, "-U", user, "-P", "expanded=auto", "-P", f"columns={width}")
+        return self._psql(text, options, password).rstrip()
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-600:] if self.log.exists() else ""
 
-    def _run(self, program: str, *arguments: str, text: str | None = None) -> str:
+    def _psql(self, text: str, options: Sequence[str], password: str = "") -> str:
+        where = ("-h", "127.0.0.1", "-p", str(self.port))
+        given = ("-X", "-v", "ON_ERROR_STOP=1", "-f", "-")
+        return self._run("psql", *where, *given, *options, text=text, password=password)
+
+    def _run(self, program: str, *arguments: str, text: str = "", password: str = "") -> str:
+        """Run one of PostgreSQL's programs; without ``password``, with the superuser's."""
         command = [*self._prefix, str(self._bin / program), *arguments]
         done = subprocess.run(
-            command, env=self._environment(), cwd=self.root, input=text, capture_output=True,
-            text=True, check=False,
+            command, env=self._environment(password), cwd=self.root, input=text,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise PostgresFailed(f"{self.name}: {program} failed: {done.stderr[-600:].strip()}")
-        return done.stdout.strip()
+        return done.stdout
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, password: str = "") -> dict[str, str]:
         # The caller's PGPORT, PGDATA or PGSERVICE must not redirect the tools.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-        return {**inherited, "LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": self.password, **_PATIENCE}
+        known = {"LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": password or self.password}
+        return {**inherited, **known, **_PATIENCE}
 
     def _spawn(self) -> None:
         command = [*self._prefix, str(self._bin / "postgres"), "-D", str(self.data)]

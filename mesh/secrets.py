@@ -22,7 +22,7 @@ from mesh.ports import SILOS
 ROUTER = "router"
 
 
-def generate(root: Path, roles: Sequence[str] = ("owner", "service")) -> None:
+def generate(root: Path, roles: Sequence[str] = ("owner", "service", "reader")) -> None:
     """Write below ``root`` what is missing; what is there stays, since databases remember it."""
     for silo in SILOS:
         folder = root / silo

@@ -2,7 +2,8 @@
 
 Proves: every column, constraint and index of ``<silo>_svc.tables`` is in the database that the
 migrations make, and no other; migrations go down and up again; the service role may not edit the
-event log. Run: ``python -m pytest tests/conformance/test_schema.py``; needs PostgreSQL.
+event log, and what acts as the owner is not for everybody. Run:
+``python -m pytest tests/conformance/test_schema.py``; needs PostgreSQL.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%(tables)s)
 CONSTRAINTS = """
 SELECT format('%%s %%s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
 WHERE conrelid::regclass::text = ANY(%(tables)s)
+"""
+# What runs with its owner's rights, and whether any role may call it.
+OWNERS_FUNCTIONS = """
+SELECT proname, has_function_privilege('public', oid, 'EXECUTE') FROM pg_proc
+WHERE prosecdef AND pronamespace = 'public'::regnamespace
 """
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename = ANY(%(tables)s)"
 
@@ -66,6 +72,21 @@ def test_the_service_cannot_edit_its_event_log(databases: Databases, silo: str) 
         for statement in (b"DELETE FROM event_log", b"INSERT INTO event_log DEFAULT VALUES"):
             with pytest.raises(InsufficientPrivilege):
                 service.execute(statement)
+
+
+@pytest.mark.parametrize("silo", SILOS)
+def test_what_acts_as_the_owner_is_not_for_everybody(databases: Databases, silo: str) -> None:
+    """Or a role that only reads, such as that of ``medport psql``, would write by it."""
+    with databases.fresh(silo) as migrated, psycopg.connect(owner_of(migrated)) as owner:
+        functions = _owners_functions(owner)
+        assert {"event_log_tick", "event_log_trim"} <= functions.keys()
+        assert [name for name, for_all in functions.items() if for_all] == []
+        owner.execute("GRANT EXECUTE ON FUNCTION event_log_trim TO PUBLIC")
+        assert _owners_functions(owner)["event_log_trim"]  # it would be seen
+
+
+def _owners_functions(owner: psycopg.Connection) -> dict[str, bool]:
+    return {str(name): bool(for_all) for name, for_all in owner.execute(OWNERS_FUNCTIONS)}
 
 
 def _statements(metadata: MetaData) -> list[str]:

@@ -25,6 +25,7 @@ from medport.hospital.v1.sessions_pb2_grpc import SessionServiceStub
 from medport.hospital.v1.transport_requests_pb2_grpc import TransportRequestServiceStub
 
 from chassis.clock import timestamp, utc_now
+from mesh.census import Census
 from mesh.demo import cast
 from mesh.logins import token
 from tests.e2e.conftest import Mesh
@@ -224,5 +225,5 @@ def spans_of(collector: Collector, request_id: str) -> list[Seen]:
 
 
 def patients_of(mesh: Mesh) -> list[str]:
-    printed = mesh.medport("psql", "hospital", "SELECT patient_id FROM transport_request")
-    return [line.strip() for line in printed.splitlines() if line.strip()]
+    asked = "SELECT patient_id FROM transport_request WHERE patient_id <> ''"
+    return [row["patient_id"] for row in Census(mesh.data).rows("hospital", asked)]

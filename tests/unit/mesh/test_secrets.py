@@ -30,7 +30,7 @@ def test_a_second_start_finds_the_same_secrets(tmp_path: Path) -> None:
 def test_no_two_passwords_are_alike(tmp_path: Path) -> None:
     secrets.generate(tmp_path)
     texts = [path.read_text() for path in tmp_path.rglob("*.password")]
-    assert len(set(texts)) == len(texts) == 6
+    assert len(set(texts)) == len(texts) == 9
 
 
 def test_a_users_password_stays(tmp_path: Path) -> None:
