@@ -37,6 +37,8 @@ class Followers:
         self._database = database
         self._bearer = bearer
         self._running: list[Follower | Lag] = []
+        for each in followings:  # before the process listens: whoever asks then sees them at 0
+            metrics.begin(each.consumer, each.source)
 
     async def start(self) -> None:
         """Begin; a source that is away is waited for."""
@@ -44,7 +46,6 @@ class Followers:
             connect = partial(channels.channel, address)
             wiring = (following, self._database, connect, self._token(following.source))
             self._running += [Follower(*wiring), Lag(*wiring)]
-            metrics.begin(following.consumer, following.source)
         for each in self._running:
             each.start()
 

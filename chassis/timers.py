@@ -20,6 +20,7 @@ Sweep = Callable[[Database, Clock], Awaitable[int]]
 
 JITTER = 0.1  # replicas then look apart
 REST_SECONDS = 0.5
+AGAIN_SECONDS = 30  # at most, after a turn that failed: what erases patients' data runs by the hour
 
 
 class Timer(Protocol):
@@ -99,7 +100,7 @@ class Timers:
                 await asyncio.sleep(around(REST_SECONDS, JITTER))
 
     async def _turn(self, timer: Timer) -> float:
-        """Take a turn; a failure is reported, and what was to do is found again at the next."""
+        """Take a turn; a failure is reported, and what was to do is found again soon."""
         try:
             return await timer.turn(self._database, self._clock)
         except Exception as error:  # noqa: BLE001 - one bad turn must not end the ones to come
@@ -108,4 +109,4 @@ class Timers:
                 telemetry.log.warning("timer_postponed", timer=timer.name, why=why(error))
             else:
                 telemetry.fault(error, timer=timer.name)
-            return around(timer.seconds, JITTER)
+            return around(min(timer.seconds, AGAIN_SECONDS), JITTER)

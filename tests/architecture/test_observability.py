@@ -141,6 +141,7 @@ def test_a_rise_that_a_new_counter_lacks_is_found(expression: str, found: set[st
 def test_an_alert_says_how_bad_how_long_and_what_to_do(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert re.fullmatch(r"\d+[sm]", alert["for"])
+    assert not re.search(r"\$value \}\} s\b", alert["annotations"]["summary"])  # in 15 digits
     runbook = alert["annotations"]["runbook"]
     assert re.fullmatch(r"docs/runbooks/[a-z-]+\.md", runbook)
     assert (ROOT / runbook).exists()
@@ -179,6 +180,26 @@ def test_a_dashboard_can_be_imported(path: Path) -> None:
         asked = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
         assert {each["uid"] for each in asked} == {"${datasource}"}
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+
+
+@pytest.mark.parametrize(
+    ("title", "well", "wrong"),
+    [("Processes", 1, 0), ("Breakers", 0, 2), ("Consumers halted", 0, 1), ("Events parked", 0, 1)],
+)
+def test_what_is_wrong_is_red_at_a_glance(title: str, well: int, wrong: int) -> None:
+    stats = {
+        panel["title"]: panel
+        for path in DASHBOARDS
+        for panel in panels(path)
+        if panel["type"] == "stat"
+    }
+    assert len(stats) == 4
+    steps = stats[title]["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    colours = [
+        [step["color"] for step in steps if step["value"] is None or step["value"] <= value][-1]
+        for value in (well, wrong)
+    ]
+    assert colours == ["green", "red"]
 
 
 def test_dashboards_have_names_of_their_own() -> None:
