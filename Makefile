@@ -9,7 +9,8 @@ ROUNDS ?= 3
 EVENTS ?= 1000000
 DISCONNECTS ?= 500
 REPORT ?= build/soak/report.json
-# Whose consumers a contract must not break; unset: what landed before it (protos/check.py).
+# Whose consumers a contract must not break; unset: what landed before it (protos/check.py). On main
+# that is what protos/landed names: git rev-parse HEAD > protos/landed, once main has landed.
 BASE ?=
 
 # Where an environment sets it, each of a run's 150 processes would compile the project anew.

@@ -3,7 +3,8 @@
     python protos/check.py [BASE]     BASE: the commit whose consumers must not break
 
 Without one it is what had landed before this commit: where it left ``origin/main`` or ``main``;
-on that branch itself the parent, or where nobody pulls from, the newest tag before. Exits 1 with
+on that branch itself the parent, and the commit that ``protos/landed`` names, which is main's as
+others last had it: a clone of main does not tell which of its commits came together. Exits 1 with
 what is wrong, and where there is nothing to compare with: only the first commit of all, and a base
 that has no contract, have nobody to break.
 """
@@ -22,6 +23,7 @@ from document import Options
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 ROOT = Path(__file__).resolve().parent.parent
+LANDED = ROOT / "protos" / "landed"
 BUF = Path(sys.executable).parent / "buf"
 ANYBODY = "anybody, without a token"
 
@@ -41,26 +43,34 @@ def commit(name: str) -> str:
     return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 
 
-def base_of(named: str) -> str | None:
-    """Return the commit to compare with; ``None`` says that nothing came before this one."""
-    if found := commit(named) if named else landed():
-        return found
-    if named:
+def bases_of(named: str) -> list[str]:
+    """Return the commits to compare with; none says that nothing came before this one."""
+    if found := [commit(named)] if named else landed():
+        if found[0]:
+            return found
         sys.exit(f"{named} is no commit here: fetch it, or name another: make contract BASE=...")
     if git("rev-parse", "--is-shallow-repository") == "false" and commit("HEAD"):
-        return None
+        return []
     sys.exit("no earlier commit here: git fetch --unshallow, or name one: make contract BASE=...")
 
 
-def landed() -> str:
-    """Return the last commit before ``HEAD`` that others may have built on."""
+def landed() -> list[str]:
+    """Return the last commits before ``HEAD`` that others may have built on."""
     main = next(filter(commit, ("origin/main", "main")), "HEAD")
     left = git("merge-base", "HEAD", main)
     if left != commit("HEAD"):
-        return left
-    # Of a branch that nobody pulls from, others have the releases.
-    released = git("describe", "--tags", "--abbrev=0", "HEAD~1") if main == "main" else ""
-    return commit(released or "HEAD~1")
+        return [left]
+    parent = commit("HEAD~1")
+    if not parent or not LANDED.exists():  # an export, or the first commit, has nothing before it
+        return [parent] if parent else []
+    mark = LANDED.read_text().strip()
+    if commit(mark) and git("merge-base", mark, "HEAD") == commit(mark):
+        return list(dict.fromkeys([parent, commit(mark)]))
+    told = f"{mark}, which protos/landed names, is not behind this commit"
+    if git("rev-parse", "--is-shallow-repository") == "false":
+        sys.exit(f"{told}: mend it")
+    sys.stderr.write(f"{told} here: left out; git fetch --unshallow\n")
+    return [parent]
 
 
 def image_of(base: str, work: Path) -> Path | None:
@@ -148,11 +158,11 @@ def differing(ours: Path, fresh: Path, names: set[str]) -> list[str]:
     return sorted([*different, *missing])
 
 
-def compared(base: str | None, work: Path) -> bool:
+def compared(base: str, work: Path) -> bool:
     """Say what breaks whoever built on ``base``, and whether anything does."""
-    image = image_of(base, work) if base else None
+    image = image_of(base, work)
     if image is None:
-        sys.stdout.write(f"{base or 'the first commit'}: no earlier contract, nobody to break\n")
+        sys.stdout.write(f"{base}: no contract yet, nobody to break\n")
         return False
     wrong = breaks(image)
     for grant in narrowed(image):
@@ -162,9 +172,10 @@ def compared(base: str | None, work: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    base = base_of(arguments[0] if arguments else "")
+    bases = bases_of(arguments[0] if arguments else "")
     with tempfile.TemporaryDirectory() as scratch:
-        wrong = compared(base, Path(scratch) / "base")
+        found = [compared(base, Path(scratch) / base) for base in bases]
+        wrong = any(found)
         if names := stale(Path(scratch) / "fresh"):
             wrong = True
             sys.stdout.write("protos/gen is not what the contract generates: make proto\n")

@@ -48,7 +48,7 @@ AUTHOR = {f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") 
           ("NAME", "EMAIL")}  # fmt: skip
 
 
-WHICH = "import sys, check; print(check.base_of(*sys.argv[1:] or ['']))"
+WHICH = "import sys, check; print(*check.bases_of(*sys.argv[1:] or ['']))"
 
 
 @dataclass
@@ -62,6 +62,9 @@ class Repository:
         self.git("add", ".")
         self.git("commit", "--quiet", "--allow-empty", "--message", "Change the gate")
         return self.git("rev-parse", "HEAD")
+
+    def mark(self, landed: str) -> None:
+        (self.root / "protos" / "landed").write_text(f"{landed}\n")
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.root), *arguments]
@@ -118,7 +121,8 @@ def test_a_base_that_is_no_commit_ends_the_check(repository: Repository) -> None
 def test_the_first_commit_has_nobody_to_break(repository: Repository) -> None:
     repository.commit()
     assert repository.generate() == (0, "")
-    assert repository.check() == (0, "the first commit: no earlier contract, nobody to break")
+    assert repository.base() == (0, "")
+    assert repository.check() == (0, "")
 
 
 def test_what_landed_last_is_compared_with_its_parent(repository: Repository) -> None:
@@ -139,13 +143,27 @@ def test_a_branch_is_compared_with_where_it_left_main(repository: Repository) ->
     assert clone.base() == (0, landed)
 
 
-def test_without_a_remote_the_newest_release_must_not_break(repository: Repository) -> None:
-    release = repository.commit()
-    repository.git("tag", "v1")
+def test_what_landed_together_is_compared_with_what_others_had_before(
+    repository: Repository,
+) -> None:
+    landed = repository.commit()
+    repository.mark(landed)
+    repository.commit(BROKEN)
+    parent = repository.commit(BROKEN)
+    repository.commit(BROKEN)
+    assert repository.base() == (0, f"{parent} {landed}")
+    assert repository.generate() == (0, "")
+    status, said = repository.check()
+    assert (status, said.count('field "2" with name "other"')) == (1, 1)
+
+
+def test_a_mark_that_is_not_behind_this_commit_ends_the_check(repository: Repository) -> None:
     repository.commit()
+    repository.mark("0" * 40)
     repository.commit()
-    repository.git("tag", "v2")
-    assert repository.base() == (0, release)
+    status, said = repository.base()
+    assert (status, said.count("\n")) == (1, 0)
+    assert said.startswith(f"{'0' * 40}, which protos/landed names, is not behind this commit")
 
 
 def test_without_main_the_parent_must_not_break(repository: Repository) -> None:
