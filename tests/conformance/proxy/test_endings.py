@@ -104,7 +104,7 @@ async def test_a_deadline_ends_both_sides(ways: Ways) -> None:
         await caller.hear_all()
 
     scenarios = [Scenario(kind, wait, wait_out, timeout=SECONDS, name=kind) for kind in KINDS]
-    outcomes = await asyncio.gather(*(ways.alike(each, "deadline") for each in scenarios))
+    outcomes = await asyncio.gather(*(ways.alike(each) for each in scenarios))
 
     assert {(each.code, each.left) for each in outcomes} == {(CODE.DEADLINE_EXCEEDED, "cancelled")}
 

@@ -40,14 +40,17 @@ async def timed(work: Awaitable[Result]) -> tuple[Result, float]:
     return result, time.monotonic() - begun
 
 
-async def until_sleeping(dsn: str, wanted: int) -> None:
+async def sleeping(dsn: str) -> int:
     async with await AsyncConnection.connect(superuser_of(dsn), autocommit=True) as connection:
+        row = await (await connection.execute(SLEEPING)).fetchone()
+        return int(row[0]) if row else 0
 
-        async def is_wanted() -> bool:
-            row = await (await connection.execute(SLEEPING)).fetchone()
-            return row == (wanted,)
 
-        await until(is_wanted)
+async def until_sleeping(dsn: str, wanted: int) -> None:
+    async def is_wanted() -> bool:
+        return await sleeping(dsn) == wanted
+
+    await until(is_wanted)
 
 
 @asynccontextmanager
@@ -109,11 +112,15 @@ async def test_an_exhausted_pool_is_overload_and_health_stays_green(plain_databa
     dsn = clinic.prepare(plain_database)
     async with clinic.running(clinic.settings(dsn)) as (_, channel):
         await until_status(channel, SERVING)
-        sleepers = []
-        for already in range(POOL_SIZE):  # one by one: a pool does not grow faster
-            late = refused(call(channel, "Override", metadata=AS_STAFF, timeout=None))
-            sleepers.append(asyncio.create_task(late))
-            await until_sleeping(dsn, already + 1)
+        sleepers: list[asyncio.Task[grpc.aio.AioRpcError]] = []
+        async with asyncio.timeout(20):
+            while (asleep := await sleeping(dsn)) < POOL_SIZE:
+                # A pool grows one by one: who was told to come again is replaced.
+                sleepers = [each for each in sleepers if not each.done()]
+                if len(sleepers) == asleep:  # nobody is on the way
+                    late = refused(call(channel, "Override", metadata=AS_STAFF, timeout=None))
+                    sleepers.append(asyncio.create_task(late))
+        sleepers = [each for each in sleepers if not each.done()]
 
         error, seconds = await timed(refused(call(channel, "Open")))
 

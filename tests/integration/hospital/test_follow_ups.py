@@ -129,6 +129,7 @@ async def test_a_trip_is_asked_for_once_more_whatever_became_of_it(mercy: Ward) 
 
 async def test_another_patient_takes_over_the_needs_and_nothing_personal(mercy: Ward) -> None:
     first = await mercy.create()
+    assert (await refused(again(mercy, first.id, patient_id=" "))).fields == ["patient_id"]
 
     trip = (await again(mercy, first.id, patient_id="somebody-else")).transport_request
 

@@ -18,6 +18,7 @@ from medport.hospital.v1 import transport_requests_pb2 as pb
 from tests.support.hospital_silo import HospitalSilo, hospital_silo
 from tests.support.hospital_trips import Ward, ward
 from tests.support.trip_races import raced, winners
+from tests.support.waiting import until_pool_stands
 
 RACERS = 8  # fewer than the pool has connections, or the rest never reach the lock
 
@@ -25,6 +26,7 @@ RACERS = 8  # fewer than the pool has connections, or the rest never reach the l
 @pytest.fixture
 async def silo(hospital_database: str) -> AsyncIterator[HospitalSilo]:
     async with hospital_silo(hospital_database) as opened:
+        await until_pool_stands("hospital")
         yield opened
 
 

@@ -104,6 +104,8 @@ async def test_another_hospitals_trip_does_not_exist(mercy: Ward) -> None:
         ({"origin_facility_id": str(uuid4())}, "transport_request.origin_facility_id"),
         ({"destination_facility_id": str(uuid4())}, "transport_request.destination_facility_id"),
         ({"patient_id": ""}, "transport_request.patient_id"),
+        ({"patient_id": " \u2003"}, "transport_request.patient_id"),
+        ({"patient_id": "MRN-1 "}, "transport_request.patient_id"),  # else not the one of "MRN-1"
         ({"patient_id": "nul\x00nul"}, "transport_request.patient_id"),
         ({"transport_level": 77}, "transport_request.transport_level"),
         ({"transport_level": 0}, "transport_request.transport_level"),
