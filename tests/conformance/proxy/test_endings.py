@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)
 CODE = grpc.StatusCode
 UPLOADS = [name for name, (reads, _) in KINDS.items() if reads]
 DOWNLOADS = [name for name, (_, writes) in KINDS.items() if writes]
-SECONDS = 0.7  # a deadline that leaves time to reach the silo
+SECONDS = 1.5  # a deadline that leaves time to reach the silo
 PATIENCE = 4.5  # without a deadline unary calls end after 5 s: until then it was the cancellation
 RACES = 20  # each of what only sometimes went wrong
 STREAMED = 100_000

@@ -107,7 +107,7 @@ def watch_bids(mercy: Ward, trip_id: str, **asked: Any) -> Any:
 
 async def test_bids_are_watched_as_they_come_and_lapse(mercy: Ward) -> None:
     trip = await mercy.create()
-    first = await mercy.bid(trip, expire_time=timestamp(soon(seconds=2)))
+    first = await mercy.bid(trip, expire_time=timestamp(soon(seconds=5)))
     stream = watch_bids(mercy, trip.id)
     shown = await until(stream, "snapshot_end")
     assert [each.bid.id for each in shown[:-1]] == [first]

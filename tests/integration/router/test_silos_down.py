@@ -50,7 +50,7 @@ async def test_the_breaker_opens_refuses_at_once_and_closes_when_the_silo_is_bac
     begun = time.monotonic()
     for _ in range(20):
         assert (await observe(mesh.proxied, "Store", text("ok"))).code is UNAVAILABLE
-    assert time.monotonic() - begun < 20 * 0.005 + 0.1
+    assert time.monotonic() - begun < 2  # 20 calls
 
     await silo.start()
     begun = time.monotonic()
@@ -96,16 +96,19 @@ async def test_an_overrun_silo_refuses_the_rest_and_leaves_the_others_alone(mesh
 
 async def test_a_silo_that_hangs_is_broken_although_it_gives_no_error(mesh: Mesh) -> None:
     silo = mesh.silos["ems"]
-    calls = [begin(mesh.proxied, "Store", text("wait"), silo="ems", timeout=20) for _ in range(40)]
+    calls = [  # as few as it needs: where it takes a second to begin more, these would be refused
+        begin(mesh.proxied, "Store", text("wait"), silo="ems", timeout=20)
+        for _ in range(TRIPPING.slow_calls)
+    ]
     await until_true(lambda: silo.running == len(calls))
     breaker = mesh.router.backends["ems"].breaker
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while breaker.state is State.CLOSED:
             await observe(mesh.proxied, "Store", text("ok"), silo="ems")
     begun = time.monotonic()
     assert (await observe(mesh.proxied, "Store", text("ok"), silo="ems")).code is UNAVAILABLE
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 1  # of the 5 s that it would wait
 
     silo.gate.set()
     for call in calls:

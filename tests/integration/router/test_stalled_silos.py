@@ -74,18 +74,18 @@ async def test_its_callers_are_told_in_time_then_at_once_and_are_served_again(
     write = begin(mesh.channel, "Store", text("ok"), silo="ems", timeout=20)
     first = await observe(mesh.channel, "Echo", text("ok"), silo="ems")
     assert first.reason in {"SILO_TIMEOUT", "SILO_UNAVAILABLE"}
-    assert time.monotonic() - begun < 2.5  # a read's own deadline
+    assert time.monotonic() - begun < 4  # a read's own deadline is 2 s, any other's 5
 
     # Nobody else calls, and still it is found out: two probes of its health were not answered.
     with pytest.raises(grpc.aio.AioRpcError) as given_up:
         await write
     assert given_up.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert time.monotonic() - begun < 3.5  # long before its deadline
+    assert time.monotonic() - begun < 10  # long before its deadline
     assert mesh.router.backends["ems"].breaker.state is State.OPEN
     begun = time.monotonic()
     refused = await observe(mesh.channel, "Store", text("ok"), silo="ems")
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SILO_UNAVAILABLE")
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 1  # of the 5 s that it would wait
     assert not mesh.router.monitors["ems"].seen.reachable
 
     mesh.wire.flow()
