@@ -26,9 +26,11 @@ def guard(secret: bytes) -> Guard:
     @asynccontextmanager
     async def claimed(rpc: Rpc) -> AsyncIterator[None]:
         """Hand the unit of work what it claims, and answer from the store what was answered."""
+        request_id = UUID(rpc.request.request_id)
+        rpc.request.request_id = str(request_id)  # in capitals it is the same one, of one payload
         rpc.call.idempotency = Idempotency(
             method=rpc.method.path,
-            request_id=UUID(rpc.request.request_id),
+            request_id=request_id,
             request_hash=_hash(rpc, key),
             answers=answers,
         )

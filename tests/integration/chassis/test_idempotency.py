@@ -29,6 +29,8 @@ async def test_a_repeat_gets_the_same_answer_and_has_no_effect(plain_database: s
             *(finish(call(channel, "Answer", request, metadata=AS_STAFF)) for _ in range(8))
         )
         later = await finish(call(channel, "Answer", request, metadata=AS_STAFF))
+        request.request_id = request.request_id.upper()  # the same UUID
+        later += await finish(call(channel, "Answer", request, metadata=AS_STAFF))
         (counted,) = await finish(call(channel, "Open", request))
 
     assert {each.text for answers in (*at_once, later) for each in answers} == {"wrote once"}

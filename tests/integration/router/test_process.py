@@ -136,7 +136,7 @@ async def test_a_second_signal_ends_it_at_once() -> None:
         while json.loads(await process.stdout.readline())["event"] != "draining":
             pass
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(5):  # of the 30 s that a drain may take
+        async with asyncio.timeout(5):  # of the 17 s that a drain may take
             assert await process.wait() == 128 + signal.SIGTERM
 
 
