@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from document import Options
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 ROOT = Path(__file__).resolve().parent.parent
 LANDED = ROOT / "protos" / "landed"
@@ -93,29 +93,56 @@ def breaks(base: Path) -> bool:
 
 
 def narrowed(base: Path) -> list[str]:
-    """Return the grants that this contract takes away; buf reads no options but its own."""
-    before, now = grants(base), grants(ROOT / "build" / "medport.binpb")
+    """Say who may no longer do what this contract let them; buf reads no options but its own."""
+    before, now = base, ROOT / "build" / "medport.binpb"
+    closed = taken(grants(before), grants(now))
+    silent = taken(hearers(before), hearers(now))
+    return [
+        *(f"who could call it cannot any more (role scope permission): {each}" for each in closed),
+        *(f"who could hear it cannot any more: {each}" for each in silent),
+    ]
+
+
+def taken(before: dict[str, set[str]], now: dict[str, set[str]]) -> list[str]:
+    """Return what of ``before`` is not there ``now``; what is gone altogether is buf's to say."""
     return sorted(
-        f"{method}: {grant}"
-        for method in before.keys() & now.keys()
-        if ANYBODY not in now[method]
-        for grant in before[method] - now[method]
+        f"{name}: {each}"
+        for name in before.keys() & now.keys()
+        if ANYBODY not in now[name]
+        for each in before[name] - now[name]
     )
 
 
 def grants(image: Path) -> dict[str, set[str]]:
     """Return who may call each method, a grant a line."""
-    read = FileDescriptorSet.FromString(image.read_bytes())
-    options = Options(read)
+    files, options = read(image)
     return {
         f"{file.package}.{service.name}.{method.name}": callers(
             options.of(method.options).get("access")
         )
-        for file in read.file
-        if file.name.startswith("medport/")
+        for file in files
         for service in file.service
         for method in service.method
     }
+
+
+def hearers(image: Path) -> dict[str, set[str]]:
+    """Return who can hear each event, in the words of its page."""
+    files, options = read(image)
+    return {
+        f"{file.package}.{message.name}": {
+            options.word("EventAudience", each)
+            for each in options.of(message.options).get("heard_by", ())
+        }
+        for file in files
+        for message in file.message_type
+    }
+
+
+def read(image: Path) -> tuple[list[FileDescriptorProto], Options]:
+    """Return the contract's own files in a descriptor set, and what reads their options."""
+    found = FileDescriptorSet.FromString(image.read_bytes())
+    return [file for file in found.file if file.name.startswith("medport/")], Options(found)
 
 
 def callers(rule: Any) -> set[str]:
@@ -165,9 +192,9 @@ def compared(base: str, work: Path) -> bool:
         sys.stdout.write(f"{base}: no contract yet, nobody to break\n")
         return False
     wrong = breaks(image)
-    for grant in narrowed(image):
+    for told in narrowed(image):
         wrong = True
-        sys.stdout.write(f"who could call it cannot any more (role scope permission): {grant}\n")
+        sys.stdout.write(f"{told}\n")
     return wrong
 
 

@@ -102,7 +102,8 @@ def repository(tmp_path: Path) -> Repository:
     (root / "protos" / "medport" / "gate" / "v1").mkdir(parents=True)
     for program in PROGRAMS:
         shutil.copy(ROOT / "protos" / f"{program}.py", root / "protos")
-    shutil.copy(ROOT / "protos" / "medport" / "common" / "v1" / "access.proto", common)
+    for name in ("access", "event_audience"):
+        shutil.copy(ROOT / "protos" / "medport" / "common" / "v1" / f"{name}.proto", common)
     shutil.copytree(ROOT / "protos" / "gen" / "buf", root / "protos" / "gen" / "buf")
     shutil.copy(ROOT / "buf.yaml", root)
     (root / ".gitignore").write_text("build/\n__pycache__/\n")
@@ -192,6 +193,29 @@ def test_whoever_anybody_was_may_not_be_asked_for_a_token(repository: Repository
     repository.commit()
     assert repository.generate() == (0, "")
     assert repository.check() == (0, "")
+
+
+def test_whoever_heard_an_event_goes_on_hearing_it(repository: Repository) -> None:
+    repository.commit(_heard_by("HOSPITAL", "EMS"))
+    repository.commit(_heard_by("EMS", "CENTER"))
+    assert repository.generate() == (0, "")
+    status, said = repository.check()
+    assert status == 1
+    assert said.endswith("cannot any more: medport.gate.v1.OpenGateResponse: hospital silo")
+    repository.commit(_heard_by("HOSPITAL", "EMS", "CENTER"))
+    assert repository.generate() == (0, "")
+    assert repository.check() == (0, "")
+
+
+def _heard_by(*silos: str) -> str:
+    """Return the gate's contract, in which its answer is an event for ``silos``."""
+    imported = 'import "medport/common/v1/{}.proto";\n'
+    access, audience = imported.format("access"), imported.format("event_audience")
+    heard = (
+        f"  option (medport.common.v1.heard_by) = EVENT_AUDIENCE_{each}_SILO;\n" for each in silos
+    )
+    opened = "message OpenGateResponse {"
+    return GATE.replace(access, access + audience).replace(opened, f"{opened}\n{''.join(heard)}")
 
 
 def test_a_method_without_an_access_rule_is_named(repository: Repository) -> None:
