@@ -34,13 +34,19 @@ def show(data: DataDirectory, *, as_json: bool) -> None:
 
 
 def watch(data: DataDirectory, *, as_json: bool) -> None:
-    """Look again and again until Ctrl-C, whatever dies meanwhile; as JSON, one object a line."""
+    """Look again and again until Ctrl-C, whatever dies meanwhile; as JSON, one object a line.
+
+    Where nothing can be drawn over, in a file or at a dumb terminal, looks follow one another.
+    """
     try:
         if as_json:
             while True:
                 print(json.dumps(_seen(data)), flush=True)
                 _PAUSE.wait(SECONDS)
         console = Console()
+        while not console.is_terminal or console.is_dumb_terminal:
+            console.print(_shown(data, console))
+            _PAUSE.wait(SECONDS)
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 live.update(_shown(data, console), refresh=True)

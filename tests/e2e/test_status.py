@@ -12,6 +12,7 @@ import subprocess
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Any
 
 import grpc
@@ -35,8 +36,8 @@ def is_settled(seen: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def watching(mesh: Mesh) -> Iterator[subprocess.Popen[str]]:
-    command = mesh.command("status", "--watch", "--json")
+def watching(mesh: Mesh, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = mesh.command("status", "--watch", *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
         try:
             yield watch
@@ -55,7 +56,7 @@ def until(lines: IO[str] | None, health: str) -> dict[str, Any]:
 
 
 def test_a_watch_outlives_a_silo_whose_silence_is_a_line_of_consumers(mesh: Mesh) -> None:
-    with watching(mesh) as watch:
+    with watching(mesh, "--json") as watch:
         before = until(watch.stdout, "SERVING")
         mesh.medport("stop", "ems")
         try:
@@ -118,26 +119,32 @@ def test_a_database_that_is_down_is_told_beside_those_who_follow_its_silo(mesh: 
     assert b"hospital-postgres" in printed
 
 
-def watched(mesh: Mesh, word: bytes) -> bytes:
-    """Watch at a terminal of 80 columns and 24 lines until ``word`` is there."""
+@contextmanager
+def at_terminal(mesh: Mesh, kind: str = "xterm") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Watch at a terminal of a kind, with 80 columns and 24 lines; yield what it shows."""
     terminal, shown = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = mesh.command("status", "--watch")
-    with subprocess.Popen(command, stdin=shown, stdout=shown, stderr=shown) as watch:
+    command, env = mesh.command("status", "--watch"), {**os.environ, "TERM": kind}
+    with subprocess.Popen(command, stdin=shown, stdout=shown, stderr=shown, env=env) as watch:
         os.close(shown)
+        try:
+            yield watch, terminal
+        finally:
+            watch.kill()
+            os.close(terminal)
+
+
+def watched(mesh: Mesh, word: bytes) -> bytes:
+    """Watch until ``word`` is there."""
+    with at_terminal(mesh) as (_, terminal):
         printed = b""
         while word not in printed:
             printed += os.read(terminal, 4096)
-        watch.kill()
-    os.close(terminal)
     return printed
 
 
 def test_ctrl_c_ends_a_watch_at_a_terminal_cleanly(mesh: Mesh) -> None:
-    terminal, shown = pty.openpty()
-    command = mesh.command("status", "--watch")
-    with subprocess.Popen(command, stdin=shown, stdout=shown, stderr=shown) as watch:
-        os.close(shown)
+    with at_terminal(mesh) as (watch, terminal):
         printed = b""
         while b"Who follows whom" not in printed:
             printed += os.read(terminal, 4096)
@@ -145,6 +152,17 @@ def test_ctrl_c_ends_a_watch_at_a_terminal_cleanly(mesh: Mesh) -> None:
         while RESTORED not in printed:
             printed += os.read(terminal, 4096)
         assert watch.wait(timeout=30) == 0
-    os.close(terminal)
     assert b"Traceback" not in printed
     assert b"hospital-postgres" in printed
+
+
+def test_where_nothing_can_be_drawn_over_looks_follow_one_another(mesh: Mesh) -> None:
+    with at_terminal(mesh, "dumb") as (_, terminal):
+        printed = b""
+        while printed.count(b"Who follows whom") < 2:
+            printed += os.read(terminal, 4096)
+    assert b"\x1b" not in printed  # nothing but text
+    with watching(mesh) as watch:
+        assert watch.stdout is not None
+        looks = (line for line in watch.stdout if "Who follows whom" in line)
+        assert len([*islice(looks, 2)]) == 2
