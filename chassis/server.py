@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import grpc
 
-from chassis import health, reflection, telemetry
+from chassis import health, reflection, stopping, telemetry
 from chassis.admin import Admin
 from chassis.availability import Availability
 from chassis.channels import SERVER
@@ -110,6 +110,7 @@ class Process:
         self.admin = Admin(settings.admin)
         self._parts: list[Part] = [self.admin, *life]
         self._server = grpc.aio.server(options=SERVER)
+        self._guarded = GuardedServer(self._server, self._guards())
         self._health = self._serve_everything()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -135,7 +136,10 @@ class Process:
         telemetry.log.info("listening", address=self._settings.listen, port=self.port)
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """Drain: refuse what is new, let what is open end, then end it after ``grace`` seconds."""
+        """Drain: refuse what is new, let what is open end, then end it after ``grace`` seconds.
+
+        Streams hear of it, and have less time to end: see ``chassis.stopping``.
+        """
         telemetry.log.info("draining")
         await self._health.drain()
         self._kit.draining.set()
@@ -143,8 +147,9 @@ class Process:
             part.drain()
         await asyncio.sleep(min(NOTICE_SECONDS, grace))
         await self._health.close()
-        stopping = asyncio.ensure_future(self._server.stop(grace))
-        if (await asyncio.wait({stopping}, timeout=grace + LATE_SECONDS))[1]:
+        ending = stopping.stop(self._server, grace, lambda: self._guarded.calls)
+        stopped = asyncio.ensure_future(ending)
+        if (await asyncio.wait({stopped}, timeout=grace + LATE_SECONDS))[1]:
             telemetry.log.warning("server_not_stopped")  # what it still holds ends with the process
         for part in reversed(self._parts):
             await part.stop()
@@ -153,7 +158,7 @@ class Process:
         telemetry.log.info("stopped")
 
     def _serve_everything(self) -> health.Health:
-        guarded = GuardedServer(self._server, self._guards())
+        guarded = self._guarded
         for add_to in self._silo.add_to:
             add_to(guarded)
         validation.warm_up(guarded.services)

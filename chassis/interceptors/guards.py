@@ -57,6 +57,7 @@ class GuardedServer:
         self._server = server
         self._guards = guards
         self.services: list[str] = []
+        self.calls = 0  # unary ones that are under way
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Ignore what generated code gives here: the same handlers follow, by name."""
@@ -94,8 +95,15 @@ class GuardedServer:
                 await guarded(behaviour, rpc)
             return rpc.answer
 
+        async def counted(request: Any, context: Context) -> Any:
+            self.calls += 1
+            try:
+                return await entered(request, context)
+            finally:
+                self.calls -= 1
+
         make = getattr(grpc, f"{_arity(method)}_rpc_method_handler")
-        made: Handler = make(entered, None, _serialised)
+        made: Handler = make(counted if method.type == "unary" else entered, None, _serialised)
         return made
 
     async def _answer(self, behaviour: Behaviour, rpc: Rpc) -> None:

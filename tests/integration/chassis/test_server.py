@@ -140,6 +140,44 @@ async def test_open_streams_hear_of_the_drain(plain_database: str) -> None:
         await asyncio.wait_for(stopping, 9)
 
 
+async def test_who_does_not_read_keeps_nobody_waiting_and_a_call_is_waited_for(
+    plain_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.stopping.STREAMS_SECONDS", 0.2)
+    flooded, decided, entered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def behaving(_database: Database, _kit: Kit) -> clinic.Behaviours:
+        async def flood(_request: Any, _context: Any) -> AsyncIterator[Any]:
+            while True:  # more than a connection takes for who does not read
+                flooded.set()
+                yield EchoResponse(text="x" * 1_000_000)
+
+        async def decide(_request: Any, _context: Any) -> Any:
+            entered.set()
+            await decided.wait()
+            return EchoResponse(text="decided")
+
+        return {"Stream": flood, "Override": decide}
+
+    dsn = clinic.prepare(plain_database)
+    async with clinic.running(clinic.settings(dsn), clinic.build(behaving)) as (process, channel):
+        await until_status(channel, SERVING)
+        stream: Any = call(channel, "Stream", metadata=AS_STAFF, timeout=None)  # unread
+        await flooded.wait()
+        deciding = asyncio.create_task(finish(call(channel, "Override", metadata=AS_STAFF)))
+        await entered.wait()
+
+        stopped = asyncio.create_task(process.stop(grace=60))
+
+        assert not (await asyncio.wait({stopped}, timeout=2))[0]  # a call is under way
+        decided.set()
+        ((answer,),) = await asyncio.gather(deciding)
+        assert answer.text == "decided"
+        await asyncio.wait_for(stopped, 20)  # of the 60 s that the stream would take
+        with pytest.raises(grpc.aio.AioRpcError):
+            await finish(stream)
+
+
 async def test_calls_are_taken_until_everybody_had_time_to_hear_of_the_drain(
     plain_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
