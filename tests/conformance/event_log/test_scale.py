@@ -26,6 +26,9 @@ RING_MEGABYTES = 64
 PER_STREAM_MEGABYTES = 0.08
 STALLED_MEGABYTES = 40.0  # all of the stalled ones together
 NOISE_MEGABYTES = 12.0  # an allocator's own
+# What gRPC's core keeps of each stream that was cut off: measured over 40,000 of them, by malloc's
+# own count; Python's objects stay as many as they were.
+CUT_MEGABYTES = 0.0003
 
 pytestmark = pytest.mark.timeout(count(240, 1_200))
 
@@ -108,7 +111,7 @@ async def test_a_crowd_cut_off_at_once_comes_back_and_misses_nothing(
             here.network.reset()
             seen = await here.announced(5)
             memory.append(here.silo.megabytes)
-        assert memory[-1] - memory[0] <= NOISE_MEGABYTES
+        assert memory[-1] - memory[0] <= NOISE_MEGABYTES + CUT_MEGABYTES * ROUNDS * here.size
 
         here.silo.kill()
         here.announcer.announce(5)
