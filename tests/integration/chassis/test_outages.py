@@ -86,7 +86,8 @@ async def test_a_database_that_is_gone_is_unavailable_within_a_second(
 
         await proxy.open()
         await until_status(channel, SERVING)
-        await asyncio.gather(*(finish(call(channel, "Open")) for _ in range(20)))
+        for _ in range(20):  # one by one: at once, they are more than a pool has that is just back
+            await finish(call(channel, "Open"))
 
 
 async def test_a_database_that_hangs_is_unavailable_within_a_second(plain_database: str) -> None:
@@ -105,7 +106,8 @@ async def test_a_database_that_hangs_is_unavailable_within_a_second(plain_databa
 
         proxy.flow()
         await until_status(channel, SERVING)
-        await asyncio.gather(*(finish(call(channel, "Open")) for _ in range(20)))
+        for _ in range(20):  # one by one: at once, they are more than a pool has that is just back
+            await finish(call(channel, "Open"))
 
 
 async def test_an_exhausted_pool_is_overload_and_health_stays_green(plain_database: str) -> None:
