@@ -17,6 +17,7 @@ from medport.hospital.v1 import sessions_pb2, users_pb2
 from chassis import passwords
 from tests.support.front_desk import PASSWORD, Desk, Person, bearer, database_on, desk
 from tests.support.guarded import detail
+from tests.support.waiting import until_pool_stands
 
 
 @pytest.fixture
@@ -110,6 +111,7 @@ async def test_the_right_password_is_looked_at_again_after_fifteen_minutes(hospi
 
 async def test_a_burst_of_guesses_is_counted_before_it_is_looked_at(hospital: Desk) -> None:
     person = await hospital.user()
+    await until_pool_stands("hospital")
     guesses = (hospital.login(person, password=f"guess {number}") for number in range(30))
     outcomes = await asyncio.gather(*(outcome(guess) for guess in guesses))
     assert outcomes.count(grpc.StatusCode.UNAUTHENTICATED) == 10
@@ -118,6 +120,7 @@ async def test_a_burst_of_guesses_is_counted_before_it_is_looked_at(hospital: De
 
 async def test_a_burst_of_right_passwords_is_no_guessing(hospital: Desk) -> None:
     person = await hospital.user()
+    await until_pool_stands("hospital")
     outcomes = await asyncio.gather(*(outcome(hospital.login(person)) for _ in range(25)))
     assert set(outcomes) == {grpc.StatusCode.OK}
     assert hospital.sql("SELECT count(*) FROM login_throttle") == [(0,)]

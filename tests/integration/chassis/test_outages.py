@@ -22,7 +22,7 @@ from tests.support.databases import superuser_of
 from tests.support.echo import EchoRequest, call, finish, refused
 from tests.support.fault_proxy import FaultProxy, between
 from tests.support.guarded import AS_STAFF, detail
-from tests.support.waiting import until
+from tests.support.waiting import until, until_pool_stands
 
 Result = TypeVar("Result")
 
@@ -193,6 +193,7 @@ async def test_one_lost_connection_is_taken_for_all(plain_database: str) -> None
     )
     async with clinic.running(clinic.settings(dsn)) as (_, channel):
         await until_status(channel, SERVING)
+        await until_pool_stands("hospital")
         requests = [EchoRequest(request_id=str(uuid4()), text="a visit") for _ in range(12)]
         await asyncio.gather(
             *(finish(call(channel, "Answer", each, metadata=AS_STAFF)) for each in requests)
